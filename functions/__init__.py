@@ -1,0 +1,1 @@
+"""Doors: decode, call, return None. No decisions."""

@@ -1,0 +1,1 @@
+"""What Firstpass is: rules, flow and adapters. The doors are in functions/."""

@@ -1,0 +1,1 @@
+"""One outside thing per file: its calls, its tenacity policy, its error mapping. SDK types never leave here."""
