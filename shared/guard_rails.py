@@ -1,0 +1,300 @@
+"""Who may get a pass, and on which number: facts about a person in, the first outcome that stops it out. Pure.
+
+Every rail fails closed: what is unknown counts as no. The order of RAILS is the order in which an operator would want
+to hear about it; docs/runbook.md says what to do for each reason.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+from shared.errors import FirstpassError, Halted, Later, Reason, Refused
+from shared.events import HireEvent
+from shared.plan import Policy, local_date
+
+NOT_FOUND_FOR = timedelta(hours=48)
+"""From the planned delivery on: how long a user may be missing before a human must look."""
+LOOK_AGAIN = timedelta(minutes=15)
+LOOK_AGAIN_FOR_FOREIGN_PASS = timedelta(hours=1)
+HIRE_DATE_BEHIND, HIRE_DATE_AHEAD = timedelta(days=7), timedelta(days=30)
+HIRE_DATE_TOLERANCE = timedelta(days=1)
+CLAIM_LASTS = timedelta(minutes=3)
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""Graph's clock and ours: how far a creation time may lie outside a claim and still be that claim's."""
+
+_MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+_PLAIN_NUMBER = re.compile(r"\+[0-9 ()./-]{6,40}", re.ASCII)
+
+
+class NumberSource(StrEnum):
+    """Whose word on the joiner's number counts."""
+
+    DIRECTORY = "directory"
+    EVENT = "event"
+    BOTH = "both"
+
+
+class JoinerEvidence(StrEnum):
+    """What proves that somebody is a joiner."""
+
+    EITHER = "either"
+    GROUP = "group"
+    HIRE_DATE = "hire-date"
+
+
+class DisabledAccount(StrEnum):
+    """What to do when the hire date has come and the account is still disabled."""
+
+    WAIT = "wait"
+    ISSUE = "issue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardRules:
+    """The deployer's choices (settings of the same names)."""
+
+    number_source: NumberSource
+    allowed_countries: frozenset[str]
+    joiners_group: str | None = None
+    joiner_evidence: JoinerEvidence = JoinerEvidence.EITHER
+    disabled_account: DisabledAccount = DisabledAccount.WAIT
+    methods_ignored: frozenset[str] = frozenset({"email"})
+    break_glass_ids: frozenset[str] = frozenset()
+    mobile_hold: timedelta = timedelta(hours=72)
+    max_event_age: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivePass:
+    """A pass Entra holds for a person that is usable now or will be."""
+
+    id: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the directory says about one person, complete: a missing answer never becomes a Facts."""
+
+    user_id: str
+    account_enabled: bool
+    is_external_guest: bool
+    mobile_phone: str | None = field(default=None, repr=False)
+    employee_hire_date: datetime | None = None
+    groups: frozenset[str] = frozenset()
+    has_role: bool = False
+    """Active, eligible, or in (or owner of) any group that can hold roles."""
+    methods: tuple[str, ...] = ()
+    """Type names as in Graph without prefix and suffix: `password`, `fido2`, `temporaryAccessPass`, …"""
+    live_pass: LivePass | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the ledger knows of this case. Times are UTC."""
+
+    deliver_at: datetime
+    pinned_user_id: str | None = None
+    pass_id: str | None = None
+    claims: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What the ledger knows of this person across cases, once the number was shown to it."""
+
+    other_case_open: bool
+    is_first_number: bool
+    number_first_seen: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything a rail may look at."""
+
+    facts: Facts
+    policy: Policy
+    event: HireEvent
+    known: Known
+    rules: GuardRules
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rail:
+    """A reason, when it applies, and what it leads to."""
+
+    reason: Reason
+    applies: Callable[[View], bool]
+    outcome: Callable[[Reason], FirstpassError] = Refused
+
+
+def guard(
+    facts: Facts | None, policy: Policy, event: HireEvent, known: Known, rules: GuardRules, now: datetime
+) -> Facts:
+    """Pass `facts` on when every rail lets this person through.
+
+    Raises:
+        Refused, Later, Halted: the outcome of the first rail that stops.
+    """
+    if facts is None:
+        raise _not_found(known, now)
+    view = View(facts=facts, policy=policy, event=event, known=known, rules=rules, now=now)
+    for rail in RAILS:
+        if rail.applies(view):
+            raise rail.outcome(rail.reason)
+    return facts
+
+
+def trusted_number(facts: Facts, event: HireEvent, rules: GuardRules) -> str:
+    """The number to send to, as E.164.
+
+    Raises:
+        Refused: one of the `mobile-…` reasons.
+    """
+    given, listed = event.mobile_phone, facts.mobile_phone
+    wanted = {
+        NumberSource.DIRECTORY: [listed],
+        NumberSource.EVENT: [given] if listed is None else [given, listed],
+        NumberSource.BOTH: [given, listed],
+    }[rules.number_source]
+    numbers = [number for number in wanted if number and number.strip()]
+    if len(numbers) < len(wanted):
+        raise Refused(Reason.MOBILE_MISSING)
+    first = _number(numbers[0], rules)
+    if any(_e164(other) != first for other in numbers[1:]):
+        raise Refused(Reason.MOBILE_MISMATCH)
+    return first
+
+
+def guard_number(person: Person, rules: GuardRules, now: datetime) -> None:
+    """Let a number through unless it is new for somebody who already had another.
+
+    Raises:
+        Refused: `another-case-open`, `mobile-changed`.
+    """
+    if person.other_case_open:
+        raise Refused(Reason.ANOTHER_CASE_OPEN)
+    if not person.is_first_number and now - person.number_first_seen < rules.mobile_hold:
+        raise Refused(Reason.MOBILE_CHANGED)
+
+
+def is_ours(live: LivePass, known: Known) -> bool:
+    """Whether a live pass came from this case: by id, or made while one of its claims ran and its id was lost."""
+    if live.id == known.pass_id:
+        return True
+    made = live.created_at
+    return made is not None and any(
+        claimed - CLOCKS_DIFFER <= made <= claimed + CLAIM_LASTS + CLOCKS_DIFFER for claimed in known.claims
+    )
+
+
+# --- the rails ---
+
+
+def _not_found(known: Known, now: datetime) -> FirstpassError:
+    waiting = now < known.deliver_at + NOT_FOUND_FOR
+    return Later(Reason.USER_NOT_FOUND, LOOK_AGAIN) if waiting else Refused(Reason.USER_NOT_FOUND)
+
+
+def _later(after: timedelta) -> Callable[[Reason], FirstpassError]:
+    return lambda reason: Later(reason, after)
+
+
+def _too_old(view: View) -> bool:
+    day = view.event.first_day or view.event.hire_date
+    return local_date(view.event, view.now) - day > view.rules.max_event_age
+
+
+def _changed(view: View) -> bool:
+    return view.known.pinned_user_id not in (None, view.facts.user_id)
+
+
+def _privileged(view: View) -> bool:
+    return view.facts.has_role or view.facts.user_id in view.rules.break_glass_ids
+
+
+def _registered(view: View) -> bool:
+    return bool(set(view.facts.methods) - {"password", "temporaryAccessPass"} - view.rules.methods_ignored)
+
+
+def _not_a_joiner(view: View) -> bool:
+    hired = view.facts.employee_hire_date
+    in_group = view.rules.joiners_group is not None and view.rules.joiners_group in view.facts.groups
+    in_time = hired is not None and view.now - HIRE_DATE_BEHIND <= hired <= view.now + HIRE_DATE_AHEAD
+    return not {
+        JoinerEvidence.EITHER: in_group or in_time,
+        JoinerEvidence.GROUP: in_group,
+        JoinerEvidence.HIRE_DATE: in_time,
+    }[view.rules.joiner_evidence]
+
+
+def _hire_date_differs(view: View) -> bool:
+    hired = view.facts.employee_hire_date
+    return hired is not None and abs(hired.date() - view.event.hire_date) > HIRE_DATE_TOLERANCE
+
+
+def _excluded(view: View) -> bool:
+    circles = view.facts.groups | {view.facts.user_id}
+    included = "all_users" in view.policy.include_targets or bool(circles & view.policy.include_targets)
+    return not included or bool(circles & view.policy.exclude_targets)
+
+
+def _still_disabled(view: View) -> bool:
+    due = local_date(view.event, view.now) >= view.event.hire_date
+    return due and not view.facts.account_enabled and view.rules.disabled_account is DisabledAccount.WAIT
+
+
+def _foreign_pass(view: View) -> bool:
+    live = view.facts.live_pass
+    return live is not None and not is_ours(live, view.known)
+
+
+RAILS: tuple[Rail, ...] = (
+    Rail(Reason.POLICY_DISABLED, lambda view: not view.policy.enabled, Halted),
+    Rail(Reason.POLICY_ONE_TIME_ONLY, lambda view: view.policy.is_usable_once, Halted),
+    Rail(Reason.PRIVILEGED, _privileged),
+    Rail(Reason.EXTERNAL_GUEST, lambda view: view.facts.is_external_guest),
+    Rail(Reason.USER_CHANGED, _changed),
+    Rail(Reason.EVENT_TOO_OLD, _too_old),
+    Rail(Reason.NOT_A_JOINER, _not_a_joiner),
+    Rail(Reason.HIRE_DATE_MISMATCH, _hire_date_differs),
+    Rail(Reason.ALREADY_REGISTERED, _registered),
+    Rail(Reason.POLICY_EXCLUDES_USER, _excluded),
+    Rail(Reason.FOREIGN_PASS, _foreign_pass, _later(LOOK_AGAIN_FOR_FOREIGN_PASS)),
+    Rail(Reason.ACCOUNT_DISABLED, _still_disabled, _later(LOOK_AGAIN)),
+)
+
+
+# --- the number ---
+
+
+def _parsed(text: str) -> phonenumbers.PhoneNumber | None:
+    if not _PLAIN_NUMBER.fullmatch(text.strip(" ")):
+        return None  # letters, direction marks, other alphabets' digits: the library would read some of them
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def _e164(text: str) -> str | None:
+    number = _parsed(text)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else None
+
+
+def _number(text: str, rules: GuardRules) -> str:
+    number = _parsed(text)
+    if number is None:
+        raise Refused(Reason.MOBILE_INVALID)
+    if phonenumbers.number_type(number) not in _MOBILE:
+        raise Refused(Reason.MOBILE_NOT_MOBILE)
+    if phonenumbers.region_code_for_number(number) not in rules.allowed_countries:
+        raise Refused(Reason.MOBILE_COUNTRY_BLOCKED)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
