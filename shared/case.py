@@ -148,6 +148,8 @@ class Case:
 
     def put_off(self, reason: Reason, until: datetime, *, held: "Held") -> "Case":
         """Nothing was sent: back to announced. A holder gives back its lease, and the send it had intended."""
+        if self.state is State.CANCELLED:
+            return self._to(State.CANCELLED, reason=reason, delete_at=until)
         return self._to(
             State.ANNOUNCED,
             reason=reason,

@@ -1,17 +1,13 @@
-"""Who may get a pass, and on which number: facts about a person in, the first outcome that stops it out. Pure.
+"""Who may get a pass: facts about a person in, the first outcome that stops it out. Pure.
 
 Every rail fails closed: what is unknown counts as no. The order of RAILS is the order in which an operator would want
 to hear about it; docs/runbook.md says what to do for each reason.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-
-import phonenumbers
-from phonenumbers import PhoneNumberType
 
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused
 from shared.events import HireEvent
@@ -26,9 +22,6 @@ HIRE_DATE_TOLERANCE = timedelta(days=1)
 CLAIM_LASTS = timedelta(minutes=3)
 CLOCKS_DIFFER = timedelta(minutes=5)
 """Graph's clock and ours: how far a creation time may lie outside a claim and still be that claim's."""
-
-_MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
-_PLAIN_NUMBER = re.compile(r"\+[0-9 ()./-]{6,40}", re.ASCII)
 
 
 class NumberSource(StrEnum):
@@ -151,27 +144,6 @@ def guard(
     return facts
 
 
-def trusted_number(facts: Facts, event: HireEvent, rules: GuardRules) -> str:
-    """The number to send to, as E.164.
-
-    Raises:
-        Refused: one of the `mobile-…` reasons.
-    """
-    given, listed = event.mobile_phone, facts.mobile_phone
-    wanted = {
-        NumberSource.DIRECTORY: [listed],
-        NumberSource.EVENT: [given] if listed is None else [given, listed],
-        NumberSource.BOTH: [given, listed],
-    }[rules.number_source]
-    numbers = [number for number in wanted if number and number.strip()]
-    if len(numbers) < len(wanted):
-        raise Refused(Reason.MOBILE_MISSING)
-    first = _number(numbers[0], rules)
-    if any(_e164(other) != first for other in numbers[1:]):
-        raise Refused(Reason.MOBILE_MISMATCH)
-    return first
-
-
 def guard_number(person: Person, rules: GuardRules, now: datetime) -> None:
     """Let a number through unless it is new for somebody who already had another.
 
@@ -269,32 +241,3 @@ RAILS: tuple[Rail, ...] = (
     Rail(Reason.FOREIGN_PASS, _foreign_pass, _later(LOOK_AGAIN_FOR_FOREIGN_PASS)),
     Rail(Reason.ACCOUNT_DISABLED, _still_disabled, _later(LOOK_AGAIN)),
 )
-
-
-# --- the number ---
-
-
-def _parsed(text: str) -> phonenumbers.PhoneNumber | None:
-    if not _PLAIN_NUMBER.fullmatch(text.strip(" ")):
-        return None  # letters, direction marks, other alphabets' digits: the library would read some of them
-    try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException:
-        return None
-    return number if phonenumbers.is_valid_number(number) else None
-
-
-def _e164(text: str) -> str | None:
-    number = _parsed(text)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else None
-
-
-def _number(text: str, rules: GuardRules) -> str:
-    number = _parsed(text)
-    if number is None:
-        raise Refused(Reason.MOBILE_INVALID)
-    if phonenumbers.number_type(number) not in _MOBILE:
-        raise Refused(Reason.MOBILE_NOT_MOBILE)
-    if phonenumbers.region_code_for_number(number) not in rules.allowed_countries:
-        raise Refused(Reason.MOBILE_COUNTRY_BLOCKED)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

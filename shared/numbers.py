@@ -1,0 +1,61 @@
+"""The number a pass may go to: whose word counts, and what makes a number a mobile we may reach. Pure."""
+
+import re
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+from shared.errors import Reason, Refused
+from shared.events import HireEvent
+from shared.guard_rails import Facts, GuardRules, NumberSource
+
+_MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+"""North America does not tell the two apart, so its mobiles come as the second."""
+_PLAIN_NUMBER = re.compile(r"\+[0-9 ()./-]{6,40}", re.ASCII)
+
+
+def trusted_number(facts: Facts, event: HireEvent, rules: GuardRules) -> str:
+    """The number to send to, as E.164.
+
+    Raises:
+        Refused: one of the `mobile-…` reasons.
+    """
+    given, listed = event.mobile_phone, facts.mobile_phone
+    wanted = {
+        NumberSource.DIRECTORY: [listed],
+        NumberSource.EVENT: [given] if listed is None else [given, listed],
+        NumberSource.BOTH: [given, listed],
+    }[rules.number_source]
+    numbers = [number for number in wanted if number and number.strip()]
+    if len(numbers) < len(wanted):
+        raise Refused(Reason.MOBILE_MISSING)
+    first = _number(numbers[0], rules)
+    if any(_e164(other) != first for other in numbers[1:]):
+        raise Refused(Reason.MOBILE_MISMATCH)
+    return first
+
+
+def _parsed(text: str) -> phonenumbers.PhoneNumber | None:
+    if not _PLAIN_NUMBER.fullmatch(text.strip(" ")):
+        return None  # letters, direction marks, other alphabets' digits: the library would read some of them
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def _e164(text: str) -> str | None:
+    number = _parsed(text)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else None
+
+
+def _number(text: str, rules: GuardRules) -> str:
+    number = _parsed(text)
+    if number is None:
+        raise Refused(Reason.MOBILE_INVALID)
+    if phonenumbers.number_type(number) not in _MOBILE:
+        raise Refused(Reason.MOBILE_NOT_MOBILE)
+    if phonenumbers.region_code_for_number(number) not in rules.allowed_countries:
+        raise Refused(Reason.MOBILE_COUNTRY_BLOCKED)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
