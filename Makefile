@@ -1,0 +1,46 @@
+# The verbs of this project. `make` alone lists them. Everything lives in .venv and node_modules.
+PYTHON ?= python3.13
+VENV := .venv
+RUN := $(VENV)/bin/python
+SOURCES := function_app.py functions shared cli sandbox bench tests
+
+.PHONY: help setup demo sandbox test test-slow check bench lock
+
+help:  ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(VENV)/.ready  ## install everything into .venv and node_modules
+
+$(VENV)/.ready: requirements-dev.txt package.json package-lock.json
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Python packages into $(VENV) (a minute the first time)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@echo "Installing Azurite into node_modules"
+	@$(RUN) -m sandbox.azurite --install
+	@touch $@
+
+demo: setup  ## watch a cohort of joiners get their passes, on this machine alone
+	@./firstpass demo
+
+sandbox: setup  ## start the stand-ins and the app, and keep them until Ctrl-C
+	@./firstpass sandbox
+
+test: setup  ## prove it: unit, contract, sandbox, acceptance
+	$(RUN) -m pytest tests/unit
+	$(RUN) -m pytest tests/contract tests/sandbox tests/acceptance tests/infra
+
+test-slow: setup  ## every time zone's every transition for five years
+	$(RUN) -m pytest tests/slow -m slow
+
+check: setup  ## ruff, basedpyright, import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright
+	$(VENV)/bin/lint-imports
+
+bench: setup  ## joiners per second and CPU per joiner, through the real processes
+	$(RUN) -m bench.flow
+
+lock: setup  ## pin the newest versions that pyproject.toml allows
+	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.txt
+	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt

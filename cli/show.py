@@ -1,0 +1,125 @@
+"""What a run came to, for a person: what each phone shows beside what Entra holds, what waits, what was refused."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.outcome import WAITING, CaseOutcome, Outcome
+from shared.case import State
+
+STYLE: Final = {"sms": "cyan", "whatsapp": "green"}
+WHY: Final = {
+    None: "its time has not come",
+    "user-not-found": "the account does not exist yet",
+    "account-disabled": "the account is still disabled",
+    "foreign-pass": "somebody else's pass is still valid",
+    "paused": "issuing is paused",
+}
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print the tables that apply, and one line that adds them up."""
+    sent = [case for case in outcome.cases if case.state is State.SENT]
+    waiting = [case for case in outcome.cases if case.state in WAITING]
+    console.print(f"\n[bold]Now[/] {outcome.now:%A %d %B %Y %H:%M} UTC in the sandbox\n")
+    if sent:
+        console.print(_sent(sent, outcome))
+    if waiting:
+        console.print(_waiting(waiting))
+    if outcome.dead_letters:
+        console.print(_refused(outcome))
+    console.print(_sum(outcome, sent, waiting))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _sent(cases: Iterable[CaseOutcome], outcome: Outcome) -> Table:
+    table = _table(
+        "On the phones, and in Entra", "joiner", "devices", "the phone shows", "opens", "lasts", "uses", "Entra"
+    )
+    for case in cases:
+        held = outcome.passes.get(case.user_id or "", [])
+        table.add_row(
+            case.subject,
+            "\n".join(case.device_paths),
+            _messages(case),
+            _local(case.start_date_time, case),
+            _length(case.lifetime_in_minutes),
+            "once" if case.is_usable_once else "many",
+            _held(held),
+        )
+    return table
+
+
+def _messages(case: CaseOutcome) -> Text:
+    shown = Text()
+    for message in case.messages:
+        shown.append(f"{message['channel']} to {message['to']}\n", style="dim")
+        shown.append(f"{message['body']}\n", style=STYLE[message["channel"]])
+    shown.rstrip()
+    return shown
+
+
+def _held(passes: list[dict[str, Any]]) -> Text:
+    reason = str(passes[0]["methodUsabilityReason"]) if passes else "no pass"
+    return Text(reason, style="green" if reason in {"NotYetValid", "EnabledByPolicy"} else "red")
+
+
+def _waiting(cases: Iterable[CaseOutcome]) -> Table:
+    table = _table("Waiting", "joiner", "devices", "why", "until", "opens")
+    for case in cases:
+        why = WHY.get(case.reason, case.reason)
+        table.add_row(
+            case.subject,
+            "\n".join(case.device_paths),
+            why,
+            _local(case.waiting_until, case),
+            _local(case.start_date_time, case),
+        )
+    return table
+
+
+def _refused(outcome: Outcome) -> Table:
+    table = _table("Refused: dead letters an operator sees", "reason", "what is wrong")
+    for letter in outcome.dead_letters:
+        table.add_row(
+            Text(letter.reason or "", style="yellow"), letter.description or _refused_case(letter.reason, outcome)
+        )
+    return table
+
+
+def _refused_case(reason: str | None, outcome: Outcome) -> str:
+    subjects = [case.subject for case in outcome.cases if case.state is State.REFUSED and case.reason == reason]
+    return "case of " + ", ".join(subjects) if subjects else ""
+
+
+def _sum(outcome: Outcome, sent: list[CaseOutcome], waiting: list[CaseOutcome]) -> str:
+    other = len(outcome.cases) - len(sent) - len(waiting)
+    messages = sum(len(case.messages) for case in outcome.cases)
+    return (
+        f"[bold]{len(outcome.cases)}[/] joiners: "
+        f"{len(sent)} sent, {len(waiting)} waiting, {other} refused or cancelled. "
+        f"{messages} messages on phones, {len(outcome.dead_letters)} dead letters."
+    )
+
+
+def _local(moment: datetime | None, case: CaseOutcome) -> str:
+    if moment is None:
+        return ""
+    zone = ZoneInfo(case.time_zone or "UTC")
+    return f"{moment.astimezone(zone):%a %d %b %H:%M}\n{zone.key}"
+
+
+def _length(minutes: int | None) -> str:
+    return str(timedelta(minutes=minutes)).removesuffix(":00") + " h" if minutes is not None else ""

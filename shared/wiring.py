@@ -1,0 +1,162 @@
+"""The composition root: the one place that builds concrete things, once per process, when first needed.
+
+Importing this module is light, and so is `settings`: the SDKs load with the first message, not at indexing.
+"""
+
+import os
+import time
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from shared import telemetry
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.data.tables.aio import TableServiceClient
+    from azure.servicebus.aio import ServiceBusClient
+
+    from shared.adapters.entra import EntraDirectory
+    from shared.adapters.seal import Fingerprints
+    from shared.adapters.service_bus import ServiceBusBus
+    from shared.adapters.tables import TableLedger
+    from shared.adapters.twilio import TwilioCourier
+    from shared.onboarding import Onboarding
+    from shared.ports import Clock
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never going back."""
+        return time.monotonic()
+
+
+_clock: "Clock" = SystemClock()
+
+
+def use_clock(clock: "Clock") -> None:
+    """Take another clock, before anything is built. Called by the sandbox's host only: no setting can move time."""
+    global _clock  # noqa: PLW0603 - a process has one clock
+    _clock = clock
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings.
+
+    Raises:
+        SettingsError: naming everything that is missing or wrong.
+    """
+    return Settings(os.environ)
+
+
+@cache
+def onboarding() -> "Onboarding":
+    """The flow over the real adapters. Call it inside the event loop that will run it."""
+    from shared.onboarding import Onboarding, Rules  # noqa: PLC0415 - built lazily, see the module's docstring
+
+    telemetry.install()
+    chosen = settings()
+    return Onboarding(
+        directory=directory(),
+        courier=courier(),
+        ledger=ledger(),
+        bus=bus(),
+        clock=_clock,
+        rules=Rules(chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules()),
+        name_case=fingerprints().case_id,
+    )
+
+
+@cache
+def directory() -> "EntraDirectory":
+    """Microsoft Entra through Graph."""
+    from shared.adapters.entra import EntraDirectory  # noqa: PLC0415 - as above
+
+    chosen = settings()
+    return EntraDirectory(chosen.graph_root(), _credential(), _clock, number_attribute=chosen["DIRECTORY_NUMBER"])
+
+
+@cache
+def courier() -> "TwilioCourier":
+    """Twilio."""
+    from shared.adapters.twilio import Senders, TwilioAccount, TwilioCourier  # noqa: PLC0415 - as above
+
+    chosen = settings()
+    account = TwilioAccount(
+        account_sid=chosen["TWILIO_ACCOUNT_SID"],
+        api_key_sid=chosen["TWILIO_API_KEY_SID"],
+        api_key_secret=chosen["TWILIO_API_KEY_SECRET"].open(),
+        base_url=chosen["TWILIO_URL"],
+        discard_content=chosen["TWILIO_DISCARD_CONTENT"],
+    )
+    senders = Senders(
+        sms_from=chosen["TWILIO_FROM"],
+        messaging_service_sid=chosen["TWILIO_MESSAGING_SERVICE_SID"],
+        whatsapp_from=chosen["WHATSAPP_FROM"],
+        templates=chosen["WHATSAPP_TEMPLATES"] or {},
+        callback_url=chosen["PUBLIC_URL"] and f"{chosen['PUBLIC_URL']}/api/receipts",
+        validity=chosen["MESSAGE_VALIDITY"],
+    )
+    return TwilioCourier(account, senders, _clock)
+
+
+@cache
+def ledger() -> "TableLedger":
+    """Azure Table Storage."""
+    from shared.adapters.seal import Seal  # noqa: PLC0415 - as above
+    from shared.adapters.tables import TableLedger  # noqa: PLC0415 - as above
+
+    keys = [key.strip() for key in settings()["SEAL_KEYS"].open().split(",")]
+    return TableLedger(_table_service(), Seal(keys), fingerprints(), _clock)
+
+
+@cache
+def bus() -> "ServiceBusBus":
+    """The queue of dead letters."""
+    from shared.adapters.service_bus import ServiceBusBus  # noqa: PLC0415 - as above
+
+    return ServiceBusBus(_service_bus, settings()["DEAD_LETTERS_QUEUE"], _clock)
+
+
+@cache
+def fingerprints() -> "Fingerprints":
+    """Names for cases, people and numbers that say nothing about them."""
+    import base64  # noqa: PLC0415 - as above
+
+    from shared.adapters.seal import Fingerprints  # noqa: PLC0415 - as above
+
+    return Fingerprints(base64.b64decode(settings()["CASE_KEY"].open()))
+
+
+@cache
+def _credential() -> "AsyncTokenCredential":
+    """In Azure the app's identity (AZURE_TOKEN_CREDENTIALS and AZURE_CLIENT_ID choose), else the developer's."""
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
+
+    return DefaultAzureCredential()
+
+
+def _table_service() -> "TableServiceClient":
+    from azure.data.tables.aio import TableServiceClient  # noqa: PLC0415 - as above
+
+    chosen = settings()
+    if chosen["LedgerConnection"]:
+        return TableServiceClient.from_connection_string(chosen["LedgerConnection"].open())
+    return TableServiceClient(chosen["LedgerConnection__tableServiceUri"], credential=_credential())
+
+
+def _service_bus() -> "ServiceBusClient":
+    from azure.servicebus.aio import ServiceBusClient  # noqa: PLC0415 - as above
+
+    chosen = settings()
+    if chosen["ServiceBusConnection"]:
+        return ServiceBusClient.from_connection_string(chosen["ServiceBusConnection"].open(), try_timeout=10)
+    return ServiceBusClient(chosen["ServiceBusConnection__fullyQualifiedNamespace"], _credential(), try_timeout=10)
