@@ -128,6 +128,7 @@ class Onboarding:
             emit(Event.LIFETIME_CUT, WARNING, case=case.id, minutes=terms.lifetime_in_minutes)
 
         await self._save(run, case.claimed(facts.user_id, terms, self.clock.now()), Held(lease=True))
+        emit(Event.CLAIMED, case=case.id, issuance=case.issuance, attempt=run.case.attempt)
         tap = await self.directory.create_pass(facts.user_id, terms, run.stop_at)
         emit(Event.PASS_CREATED, case=case.id, issuance=case.issuance, attempt=run.case.attempt)
         try:
