@@ -12,7 +12,7 @@ from typing import Any
 from shared.errors import IllegalMove, Reason
 from shared.events import Cancellation, Channel, HireEvent, Version
 from shared.guard_rails import Known
-from shared.plan import Terms, When
+from shared.plan import Terms, When, local_date
 
 LEASE = timedelta(seconds=180)
 """How long a claim keeps other runs from issuing; a run stops itself after half of it (onboarding.RUN_SECONDS)."""
@@ -223,7 +223,10 @@ _NOTHING_DUE: Mapping[str, Any] = {"not_before": None, "reason": None}
 
 
 def _is_news_of_a_closed_hire(case: Case, event: HireEvent) -> bool:
-    return case.state in CLOSED and (case.opens_at is None or event.hire_date <= case.opens_at.date())
+    if case.state not in CLOSED or case.opens_at is None:
+        return case.state in CLOSED
+    last = case.event.hire_date if case.event else local_date(event, case.opens_at)  # the event is wiped in time
+    return event.hire_date <= last
 
 
 def _asks_for_the_same_pass(case: Case, event: HireEvent, when: When) -> bool:

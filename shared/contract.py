@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Final, Literal, NoReturn
-from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +18,6 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
-    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from tzlocal.windows_tz import win_tz
@@ -47,13 +45,11 @@ def parse(body: bytes | str, rules: EventRules, now: datetime) -> HireEvent | Ca
     kind = document.get("type")
     if isinstance(kind, str) and kind not in _TYPES:
         raise Refused(Reason.UNKNOWN_TYPE, "type: must be one of " + ", ".join(_TYPES))
-    model, build = _TYPES.get(str(kind), (_Untyped, None))
+    model, build = _TYPES[kind if isinstance(kind, str) else "joiner.hired.v1"]  # no type: all that a hire would lack
     try:
         checked = model.model_validate(document, context={"now": now, "rules": rules})
     except ValidationError as wrong:
-        raise Refused(Reason.MALFORMED_EVENT, _problems(wrong)) from None
-    if build is None:
-        raise Refused(Reason.MALFORMED_EVENT, "type: required")
+        _malformed(_problems(wrong))
     return build(checked, rules)
 
 
@@ -87,9 +83,8 @@ def _read(body: bytes | str) -> dict[str, Any]:
     return document
 
 
-def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    listed = list(pairs)
-    if len(found := dict(listed)) != len(listed):
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) != len(pairs):
         _malformed("body: a key appears twice in one object")
     return found
 
@@ -99,15 +94,6 @@ def _no_constant(_: str) -> NoReturn:
 
 
 # --- the contract ---
-
-
-def _text(limit: int) -> AfterValidator:
-    def check(value: str) -> str:
-        if not value.strip() or len(value) > limit or not value.isprintable():
-            raise ValueError(f"must be 1 to {limit} printable characters")
-        return value
-
-    return AfterValidator(check)
 
 
 def _form(pattern: str, says: str, read: Callable[[str], object] = str) -> BeforeValidator:
@@ -121,7 +107,18 @@ def _form(pattern: str, says: str, read: Callable[[str], object] = str) -> Befor
             pass
         raise ValueError(f"must be {says}")
 
-    return BeforeValidator(check)
+    published = Annotated[str, Field(pattern=f"^({pattern})$", description=says)]
+    return BeforeValidator(check, json_schema_input_type=published)
+
+
+def _text(limit: int) -> BeforeValidator:
+    return _form(f".{{1,{limit}}}", f"1 to {limit} printable characters", _printable)
+
+
+def _printable(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError
+    return value
 
 
 @cache
@@ -132,34 +129,35 @@ def _zones() -> frozenset[str]:
 def _zone(value: str) -> str:
     name = win_tz.get(value, value)
     if name not in _zones():
-        raise ValueError("must be an IANA or Windows time zone name")
+        raise ValueError
     return name
 
 
-def _guid(value: str) -> str:
-    try:
-        return str(UUID(value))
-    except ValueError:
-        raise ValueError("must be an Entra object id (a GUID)") from None
+type _Info = ValidationInfo[dict[str, Any]]
 
 
-def _context(info: ValidationInfo) -> dict[str, Any]:
-    return info.context or {}  # parse always gives one
-
-
-def _not_ahead(value: datetime, info: ValidationInfo) -> datetime:
-    if value > _context(info)["now"] + MAX_AHEAD:
+def _not_ahead(value: datetime, info: _Info) -> datetime:
+    if value > info.context["now"] + MAX_AHEAD:
         raise ValueError("must not lie more than 5 minutes ahead")
     return value
 
 
-def _not_years_ahead(value: date, info: ValidationInfo) -> date:
-    limit = _context(info)["rules"].max_days_ahead
-    if value > _context(info)["now"].date() + timedelta(days=limit):
+def _not_years_ahead(value: date, info: _Info) -> date:
+    limit = info.context["rules"].max_days_ahead
+    if value > info.context["now"].date() + timedelta(days=limit):
         raise ValueError(f"must not lie more than {limit} days ahead")
     return value
 
 
+def _near_hire_date(value: date, info: _Info) -> date:
+    hire_date = info.data.get("hire_date", value)  # absent when it is wrong itself
+    if abs(value - hire_date) > FIRST_DAY_WITHIN:
+        raise ValueError(f"must lie within {FIRST_DAY_WITHIN.days} days of hireDate")
+    return value
+
+
+_Guid = _form(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "an Entra object id (a GUID)", str.lower)
+_Language = _form(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", "a language tag such as nl or pt-BR")
 _Day = Annotated[date, _form(r"20\d\d-\d\d-\d\d", "a date as YYYY-MM-DD", date.fromisoformat)]
 _Moment = Annotated[
     AwareDatetime,
@@ -170,6 +168,9 @@ _Moment = Annotated[
     ),
 ]
 
+_OPTIONAL: Any = Field(default_factory=lambda: None)
+"""May be left out: `model_fields_set` tells, and EventRules fills it."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", strict=True, frozen=True)
@@ -178,37 +179,33 @@ class _Part(BaseModel):
 class _User(_Part):
     """Exactly one of these."""
 
-    id: Annotated[str, AfterValidator(_guid)] = Field("", description="Entra object id")
-    user_principal_name: Annotated[str, _text(256)] = ""
-    employee_id: Annotated[str, _text(64)] = ""
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [name]} for name in ("id", "userPrincipalName", "employeeId")]}
+    )
 
-    @model_validator(mode="after")
-    def _one(self) -> "_User":
-        if len(self.model_fields_set) != 1:
-            raise ValueError("must hold exactly one of id, userPrincipalName, employeeId")
-        return self
+    id: Annotated[str, _Guid] = _OPTIONAL
+    user_principal_name: Annotated[str, _text(256)] = _OPTIONAL
+    employee_id: Annotated[str, _text(64)] = _OPTIONAL
+
+
+def _exactly_one(value: _User) -> _User:
+    if len(value.model_fields_set) != 1:
+        raise ValueError("must hold exactly one of id, userPrincipalName, employeeId")
+    return value
 
 
 class _HiredData(_Part):
-    """Defaults only mark what may be left out; EventRules fills it."""
-
-    user: _User
+    user: Annotated[_User, AfterValidator(_exactly_one)]
     hire_date: Annotated[_Day, AfterValidator(_not_years_ahead)]
-    first_day: _Day = Field(date.min, description="when the hire date is not the first day at work")
-    start_time: Annotated[time, _form(r"\d\d:\d\d(:\d\d)?", "a local time as HH:MM", time.fromisoformat)] = time.min
-    time_zone: Annotated[str, AfterValidator(_zone)] = ""
-    device_paths: Annotated[list[Annotated[DevicePath, Field(strict=False)]], Field(min_length=1, max_length=16)] = []
-    mobile_phone: Annotated[str, Field(max_length=64)] = ""
-    channel: Annotated[Channel, Field(strict=False)] = Channel.SMS
-    locale: Annotated[str, _form(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", "a language tag such as nl or pt-BR")] = (
-        ""
+    first_day: Annotated[_Day, AfterValidator(_near_hire_date)] = _OPTIONAL
+    start_time: Annotated[time, _form(r"\d\d:\d\d(:\d\d)?", "a local time as HH:MM", time.fromisoformat)] = _OPTIONAL
+    time_zone: Annotated[str, _form(".+", "an IANA or Windows time zone name", _zone)] = _OPTIONAL
+    device_paths: Annotated[list[Annotated[DevicePath, Field(strict=False)]], Field(min_length=1, max_length=16)] = (
+        _OPTIONAL
     )
-
-    @model_validator(mode="after")
-    def _first_day_is_near(self) -> "_HiredData":
-        if "first_day" in self.model_fields_set and abs(self.first_day - self.hire_date) > FIRST_DAY_WITHIN:
-            raise ValueError(f"firstDay must lie within {FIRST_DAY_WITHIN.days} days of hireDate")
-        return self
+    mobile_phone: Annotated[str, Field(max_length=64)] = _OPTIONAL
+    channel: Annotated[Channel, Field(strict=False)] = _OPTIONAL
+    locale: Annotated[str, _Language] = _OPTIONAL
 
 
 class _Envelope(_Part):
@@ -217,10 +214,6 @@ class _Envelope(_Part):
     source: Annotated[str, _text(256)]
     subject: Annotated[str, _text(256)] = Field(description="HR's own key of this hire")
     time: Annotated[_Moment, AfterValidator(_not_ahead)]
-
-
-class _Untyped(_Envelope):
-    type: str
 
 
 class _Hired(_Envelope):
@@ -277,7 +270,9 @@ _USER_PROPERTIES: Final[dict[str, Literal["id", "userPrincipalName", "employeeId
     "employee_id": "employeeId",
 }
 
-_TYPES: Final[dict[str, tuple[type[_Part], Callable[[Any, EventRules], HireEvent | Cancellation | Nudge]]]] = {
+type _Kind = tuple[type[_Part], Callable[[Any, EventRules], HireEvent | Cancellation | Nudge]]
+
+_TYPES: Final[dict[str, _Kind]] = {
     "joiner.hired.v1": (_Hired, _hired),
     "joiner.cancelled.v1": (_Cancelled, _cancelled),
     "case.nudge.v1": (_Nudged, _nudged),
@@ -286,10 +281,12 @@ _TYPES: Final[dict[str, tuple[type[_Part], Callable[[Any, EventRules], HireEvent
 _SAYS: Final = {
     "missing": "required",
     "string_type": "must be text",
+    "string_unicode": "must be text",
+    "string_too_long": "is too long",
     "model_type": "must be an object",
-    "dict_type": "must be an object",
     "list_type": "must be a list",
     "too_short": "must not be empty",
+    "too_long": "has too many entries",
 }
 """pydantic's error types in our words; every other text of pydantic's names limits and choices, never the input."""
 
@@ -298,8 +295,6 @@ def _problems(wrong: ValidationError) -> str:
     found: list[str] = []
     for error in wrong.errors(include_url=False, include_input=False, include_context=False):
         place = ".".join(str(part) for part in error["loc"]) or "body"
-        text = _SAYS.get(
-            error["type"], error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        )
-        found.append(f"{place}: {text}")
+        theirs = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        found.append(f"{place}: {_SAYS.get(error['type'], theirs)}")
     return "; ".join(dict.fromkeys(found))

@@ -18,6 +18,7 @@ NOT_FOUND_FOR = timedelta(hours=48)
 LOOK_AGAIN = timedelta(minutes=15)
 LOOK_AGAIN_FOR_FOREIGN_PASS = timedelta(hours=1)
 HIRE_DATE_BEHIND, HIRE_DATE_AHEAD = timedelta(days=7), timedelta(days=30)
+"""Calendar days: the time part of employeeHireDate means nothing."""
 HIRE_DATE_TOLERANCE = timedelta(days=1)
 CLAIM_LASTS = timedelta(minutes=3)
 CLOCKS_DIFFER = timedelta(minutes=5)
@@ -58,6 +59,7 @@ class GuardRules:
     disabled_account: DisabledAccount = DisabledAccount.WAIT
     methods_ignored: frozenset[str] = frozenset({"email"})
     break_glass_ids: frozenset[str] = frozenset()
+    """Object ids in lower case."""
     mobile_hold: timedelta = timedelta(hours=72)
     max_event_age: timedelta = timedelta(days=7)
 
@@ -144,14 +146,17 @@ def guard(
     return facts
 
 
-def guard_number(person: Person, rules: GuardRules, now: datetime) -> None:
-    """Let a number through unless it is new for somebody who already had another.
+def guard_person(person: Person, facts: Facts, known: Known, rules: GuardRules, now: datetime) -> None:
+    """The rails that need the ledger's memory of this person.
 
     Raises:
-        Refused: `another-case-open`, `mobile-changed`.
+        Refused: `another-case-open`; `mobile-changed`, a number new for somebody who already had another.
+        Later: `foreign-pass`, a live pass that is not this case's.
     """
     if person.other_case_open:
         raise Refused(Reason.ANOTHER_CASE_OPEN)
+    if facts.live_pass is not None and not is_ours(facts.live_pass, known):
+        raise Later(Reason.FOREIGN_PASS, LOOK_AGAIN_FOR_FOREIGN_PASS)
     if not person.is_first_number and now - person.number_first_seen < rules.mobile_hold:
         raise Refused(Reason.MOBILE_CHANGED)
 
@@ -188,7 +193,7 @@ def _changed(view: View) -> bool:
 
 
 def _privileged(view: View) -> bool:
-    return view.facts.has_role or view.facts.user_id in view.rules.break_glass_ids
+    return view.facts.has_role or view.facts.user_id.lower() in view.rules.break_glass_ids
 
 
 def _registered(view: View) -> bool:
@@ -196,9 +201,9 @@ def _registered(view: View) -> bool:
 
 
 def _not_a_joiner(view: View) -> bool:
-    hired = view.facts.employee_hire_date
+    hired, today = view.facts.employee_hire_date, local_date(view.event, view.now)
     in_group = view.rules.joiners_group is not None and view.rules.joiners_group in view.facts.groups
-    in_time = hired is not None and view.now - HIRE_DATE_BEHIND <= hired <= view.now + HIRE_DATE_AHEAD
+    in_time = hired is not None and today - HIRE_DATE_BEHIND <= hired.date() <= today + HIRE_DATE_AHEAD
     return not {
         JoinerEvidence.EITHER: in_group or in_time,
         JoinerEvidence.GROUP: in_group,
@@ -212,19 +217,13 @@ def _hire_date_differs(view: View) -> bool:
 
 
 def _excluded(view: View) -> bool:
-    circles = view.facts.groups | {view.facts.user_id}
-    included = "all_users" in view.policy.include_targets or bool(circles & view.policy.include_targets)
-    return not included or bool(circles & view.policy.exclude_targets)
+    circles = view.facts.groups | {view.facts.user_id, "all_users"}
+    return not circles & view.policy.include_targets or bool(circles & view.policy.exclude_targets)
 
 
 def _still_disabled(view: View) -> bool:
     due = local_date(view.event, view.now) >= view.event.hire_date
     return due and not view.facts.account_enabled and view.rules.disabled_account is DisabledAccount.WAIT
-
-
-def _foreign_pass(view: View) -> bool:
-    live = view.facts.live_pass
-    return live is not None and not is_ours(live, view.known)
 
 
 RAILS: tuple[Rail, ...] = (
@@ -238,6 +237,5 @@ RAILS: tuple[Rail, ...] = (
     Rail(Reason.HIRE_DATE_MISMATCH, _hire_date_differs),
     Rail(Reason.ALREADY_REGISTERED, _registered),
     Rail(Reason.POLICY_EXCLUDES_USER, _excluded),
-    Rail(Reason.FOREIGN_PASS, _foreign_pass, _later(LOOK_AGAIN_FOR_FOREIGN_PASS)),
     Rail(Reason.ACCOUNT_DISABLED, _still_disabled, _later(LOOK_AGAIN)),
 )

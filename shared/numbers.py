@@ -20,19 +20,23 @@ def trusted_number(facts: Facts, event: HireEvent, rules: GuardRules) -> str:
     Raises:
         Refused: one of the `mobile-…` reasons.
     """
-    given, listed = event.mobile_phone, facts.mobile_phone
+    given, listed = _present(event.mobile_phone), _present(facts.mobile_phone)
     wanted = {
         NumberSource.DIRECTORY: [listed],
         NumberSource.EVENT: [given] if listed is None else [given, listed],
         NumberSource.BOTH: [given, listed],
     }[rules.number_source]
-    numbers = [number for number in wanted if number and number.strip()]
+    numbers = [number for number in wanted if number is not None]
     if len(numbers) < len(wanted):
         raise Refused(Reason.MOBILE_MISSING)
     first = _number(numbers[0], rules)
     if any(_e164(other) != first for other in numbers[1:]):
         raise Refused(Reason.MOBILE_MISMATCH)
     return first
+
+
+def _present(number: str | None) -> str | None:
+    return number if number and number.strip() else None
 
 
 def _parsed(text: str) -> phonenumbers.PhoneNumber | None:

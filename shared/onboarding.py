@@ -16,7 +16,7 @@ from shared.case import MAX_SENDS, Act, Case, Held, record_cancellation, record_
 from shared.contract import parse
 from shared.errors import FirstpassError, Halted, Later, Moved, Reason, Refused, Unconfirmed
 from shared.events import Cancellation, EventRules, HireEvent, Nudge
-from shared.guard_rails import GuardRules, guard, guard_number, is_ours
+from shared.guard_rails import GuardRules, guard, guard_person, is_ours
 from shared.numbers import trusted_number
 from shared.plan import PlanRules, fit, when
 from shared.ports import Bus, Clock, Courier, Directory, Ledger
@@ -120,7 +120,8 @@ class Onboarding:
         seen = await self.directory.facts(event.user, run.stop_at)
         facts = guard(seen, policy, event, case.known(), self.rules.guard, now)
         number = trusted_number(facts, event, self.rules.guard)
-        guard_number(await self.ledger.meet(facts.user_id, number, case.id), self.rules.guard, now)
+        person = await self.ledger.meet(facts.user_id, number, case.id)
+        guard_person(person, facts, case.known(), self.rules.guard, now)
         if case.sends >= MAX_SENDS:
             raise Refused(Reason.SEND_UNCONFIRMED)
         terms = fit(event, _certain(case.opens_at), policy, self.rules.plan, now)

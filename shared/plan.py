@@ -125,7 +125,8 @@ def in_order(paths: Iterable[DevicePath]) -> tuple[DevicePath, ...]:
 
 def steps_minutes(paths: Iterable[DevicePath], rules: PlanRules) -> int:
     """Minutes all steps of all paths may take together."""
-    return sum(rules.step_minutes.get((path, step.name), step.minutes) for path in paths for step in PATHS[path].steps)
+    steps = ((path, step) for path in set(paths) for step in PATHS[path].steps)
+    return sum(rules.step_minutes.get((path, step.name), step.minutes) for path, step in steps)
 
 
 def first_day(event: HireEvent, rules: PlanRules) -> date:

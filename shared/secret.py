@@ -45,8 +45,9 @@ class Secret:
     @classmethod
     def redact(cls: type[Self], text: str) -> str:
         """`text` with every pass now in memory masked: the last net under a log line."""
-        for secret in list(_alive):
-            text = text.replace(secret._value, "***")  # noqa: SLF001 - our own
+        values = {secret._value for secret in list(_alive)} - {""}  # noqa: SLF001 - our own
+        for value in sorted(values, key=len, reverse=True):  # one may begin with another
+            text = text.replace(value, "***")
         return text
 
 

@@ -76,8 +76,8 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "NUMBER_SOURCE": Setting(forms.one_of(NumberSource)),
     "DIRECTORY_NUMBER": Setting(
         forms.like(
-            r"mobilePhone|businessPhones|extensionAttribute([1-9]|1[0-5])",
-            "mobilePhone, businessPhones or extensionAttribute1 to 15",
+            r"mobilePhone|businessPhones|onPremisesExtensionAttributes/extensionAttribute([1-9]|1[0-5])",
+            "mobilePhone, businessPhones or onPremisesExtensionAttributes/extensionAttribute1 to 15",
         ),
         "mobilePhone",
     ),
@@ -219,4 +219,6 @@ def _read(setting: Setting, value: str | None) -> Any:  # noqa: ANN401 - each ro
         raise ValueError("required")
     if value is None:
         return setting.default if setting.default is None else setting.read(setting.default)
+    if value.startswith("@Microsoft.KeyVault("):
+        raise ValueError("its Key Vault reference was not resolved")
     return setting.read(value)

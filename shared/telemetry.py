@@ -13,8 +13,11 @@ _logger = logging.getLogger("firstpass")
 QUIET_LOGGERS = ("azure", "httpx", "httpcore", "aiohttp", "kiota", "msal", "twilio", "urllib3")
 """These print URLs, headers or numbers at INFO: never below WARNING."""
 
-_PERSONAL = re.compile(r"\+\d[\d ()-]{6,}\d|[\w.+%#'-]+@[\w-]+(?:\.[\w-]+)+")
-"""Phone numbers in international form, and anything shaped like an e-mail address or user principal name."""
+_PERSONAL = re.compile(
+    r"(?:\+|%2B)\d[\d ()./-]{6,}\d|[^\s@,;:<>()\"=/?&]{1,128}(?:@|%40)[\w-]+(?:\.[\w-]+)+", re.IGNORECASE
+)
+"""Phone numbers in international form, and anything shaped like an e-mail address or user principal name, also as they
+stand in a URL."""
 
 
 class Event(StrEnum):
@@ -63,13 +66,20 @@ class RedactingFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": scrub(record.getMessage()),
+            "message": scrub(_message(record)),
         }
         if isinstance(fields := getattr(record, "firstpass", None), dict):
             line |= {name: scrub(str(value)) for name, value in fields.items()}
         if record.exc_info and record.exc_info[1]:
             line["exception"] = places(record.exc_info[1])
         return json.dumps(line)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - else logging prints the arguments, unscrubbed, to stderr
+        return str(record.msg)
 
 
 def places(error: BaseException) -> str:

@@ -1,0 +1,77 @@
+"""The real flow over fakes: what a test of whole runs needs, arranged and looked at in one place."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.adapters.seal import Fingerprints
+from shared.case import Case
+from shared.events import EventRules
+from shared.guard_rails import GuardRules, NumberSource
+from shared.onboarding import Onboarding, Rules
+from shared.plan import PlanRules
+from tests.builders import NUMBER, USER_ID, body, cancelled, facts, hired
+from tests.fakes.bus import FakeBus
+from tests.fakes.clock import FakeClock
+from tests.fakes.courier import FakeCourier
+from tests.fakes.directory import FakeDirectory
+from tests.fakes.ledger import FakeLedger
+
+DUE = datetime(2026, 11, 30, 16, tzinfo=UTC)
+"""17:00 in Amsterdam, the afternoon before the first day: the message of builders.hired() is due."""
+
+GUARD = GuardRules(number_source=NumberSource.BOTH, allowed_countries=frozenset({"NL", "US", "DE"}))
+
+
+class House:
+    """One joiner whom everything lets through; a test changes what it is about."""
+
+    def __init__(self, now: datetime = DUE, guard: GuardRules = GUARD, plan: PlanRules | None = None) -> None:
+        self.clock = FakeClock(now)
+        self.directory = FakeDirectory(self.clock)
+        self.courier = FakeCourier(self.clock)
+        self.ledger = FakeLedger(self.clock)
+        self.bus = FakeBus()
+        name_case = Fingerprints(b"k" * 32).case_id
+        self.case_id = name_case("/hr/workday", "W-10427")
+        self.onboarding = Onboarding(
+            directory=self.directory,
+            courier=self.courier,
+            ledger=self.ledger,
+            bus=self.bus,
+            clock=self.clock,
+            rules=Rules(EventRules(time_zone="Europe/Amsterdam"), plan or PlanRules(), guard),
+            name_case=name_case,
+        )
+        self.directory.add(facts())
+
+    async def hire(self, data: dict[str, Any] | None = None, /, **envelope: Any) -> None:
+        """HR's event arrives."""
+        await self.onboarding.handle(body(hired(data, **envelope)))
+
+    async def cancel(self, minutes: int = 1) -> None:
+        """HR calls the hire off, that many minutes after the first event."""
+        sent = datetime(2026, 11, 20, 9, 12, tzinfo=UTC) + timedelta(minutes=minutes)
+        await self.onboarding.handle(body(cancelled(id=f"evt-c{minutes}", time=sent.isoformat())))
+
+    async def nudge(self) -> None:
+        """What a wake row becomes."""
+        await self.onboarding.handle(body({"type": "case.nudge.v1", "data": {"caseId": self.case_id}}))
+
+    @property
+    def case(self) -> Case:
+        return self.ledger.cases[self.case_id]
+
+    @property
+    def texts(self) -> list[str]:
+        """What the joiner's phone shows, in order."""
+        return [sent.text for sent in self.courier.sent if sent.number == NUMBER]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Reasons of the dead letters, in order."""
+        return [letter.reason for letter in self.bus.letters]
+
+    def newest_works(self) -> bool:
+        """Whether the pass the joiner received last is the one Entra will take, now or when it opens."""
+        tap = self.directory.people[USER_ID].tap
+        return bool(self.texts) and tap is not None and tap.code == self.texts[-1]
