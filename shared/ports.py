@@ -64,8 +64,7 @@ class Directory(Protocol):
         Raises:
             Later: nothing was made (also `out-of-time`, when stop_at has passed; also `user-not-found`).
             Unconfirmed: `pass-unconfirmed`, a pass may have been made whose secret nobody has.
-            Refused: `pass-unusable`, Graph made a pass the person cannot use, and it was deleted; `policy-too-short`;
-                `external-guest`.
+            Refused: `pass-unusable`, Graph made a pass the person cannot use, and it was deleted; `external-guest`.
         """
         ...
 

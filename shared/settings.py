@@ -210,8 +210,8 @@ class Settings:
         )
 
     def graph_root(self) -> str:
-        """The one host tokens for Graph go to."""
-        return self["GRAPH_URL"] or GRAPH_ROOTS[self["CLOUD"]]
+        """Graph in the chosen cloud: whom tokens are for."""
+        return GRAPH_ROOTS[self["CLOUD"]]
 
 
 def _read(setting: Setting, value: str | None) -> Any:  # noqa: ANN401 - each row has its own type

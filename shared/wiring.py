@@ -81,7 +81,13 @@ def directory() -> "EntraDirectory":
     from shared.adapters.entra import EntraDirectory  # noqa: PLC0415 - as above
 
     chosen = settings()
-    return EntraDirectory(chosen.graph_root(), _credential(), _clock, number_attribute=chosen["DIRECTORY_NUMBER"])
+    return EntraDirectory(
+        chosen["GRAPH_URL"] or chosen.graph_root(),
+        _credential(),
+        _clock,
+        audience=chosen.graph_root(),
+        number_attribute=chosen["DIRECTORY_NUMBER"],
+    )
 
 
 @cache

@@ -1,0 +1,169 @@
+"""A case as a row of table storage, and back: one line per field, and one sealed column for what is personal."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from shared.adapters.seal import Seal, SealError
+from shared.case import Case, State
+from shared.contract import HIRE_EVENT
+from shared.errors import Reason
+from shared.events import Channel, Version
+
+HEAD: Final = "case"
+"""RowKey of the head; the PartitionKey is the case id."""
+
+
+class UnreadableRow(RuntimeError):  # noqa: N818 - it names the row's fault, as the errors of shared/errors.py do
+    """A row nobody can read: an unknown word, a wrong type, a seal without its key. The text is only a code."""
+
+    def __init__(self) -> None:
+        super().__init__("row-unreadable")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one field is written to its column and read back; a wrong type or value is a TypeError or ValueError."""
+
+    write: Callable[[Any], object]
+    read: Callable[[Any], object]
+
+
+def write_time(moment: datetime) -> str:
+    """A moment as text of fixed width in UTC: sorts as time does, keeps microseconds, knows every year."""
+    if moment.tzinfo is None:
+        raise ValueError("naive-time")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def read_time(value: object) -> datetime:
+    """A moment written by `write_time`."""
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None:
+        raise ValueError("naive-time")
+    return moment.astimezone(UTC)
+
+
+def _is(kind: type) -> Callable[[Any], Any]:
+    def check(value: object) -> object:
+        if type(value) is not kind:  # an exact type: to Python, True is an int
+            raise TypeError("wrong-type")
+        return value
+
+    return check
+
+
+_text = _is(str)
+
+
+def _one_of(words: type[StrEnum]) -> Column:
+    return Column(str, lambda value: words(_text(value)))
+
+
+_TEXT = Column(str, _text)
+_NUMBER = Column(int, _is(int))
+_FLAG = Column(bool, _is(bool))
+_TIME = Column(write_time, read_time)
+_TIMES = Column(
+    lambda moments: " ".join(map(write_time, moments)) or None,
+    lambda value: tuple(map(read_time, _text(value).split())),
+)
+
+COLUMNS: Final[Mapping[str, Column]] = {
+    "state": _one_of(State),
+    "opens_at": _TIME,
+    "deliver_at": _TIME,
+    "not_before": _TIME,
+    "lease_until": _TIME,
+    "issuance": _NUMBER,
+    "attempt": _NUMBER,
+    "sends": _NUMBER,
+    "claims": _TIMES,
+    "reason": _one_of(Reason),
+    "pass_id": _TEXT,
+    "pass_starts_at": _TIME,
+    "pass_ends_at": _TIME,
+    "is_usable_once": _FLAG,
+    "message_id": _TEXT,
+    "channel": _one_of(Channel),
+    "sent_at": _TIME,
+    "deletions_left": _NUMBER,
+    "delete_at": _TIME,
+    "moves": _NUMBER,
+    "woken_at": _TIME,
+}
+"""Columns named as the fields of Case they hold; a field that is None has none. Not here: `id` and `etag`, which are
+keys and metadata; `version`, which is two columns; `event` and `user_id`, which share the sealed column `contact`."""
+
+
+def head_row(case: Case, seal: Seal) -> dict[str, Any]:
+    """The head of a case as a row."""
+    row: dict[str, Any] = {
+        "PartitionKey": case.id,
+        "RowKey": HEAD,
+        "version_time": write_time(case.version.time),
+        "version_id": case.version.id,
+        "contact": _sealed_contact(case, seal),
+    }
+    for name, column in COLUMNS.items():
+        if (value := getattr(case, name)) is not None:
+            row[name] = column.write(value)
+    return _without_none(row)
+
+
+def history_row(before: Case | None, after: Case, actor: str, now: datetime) -> dict[str, Any]:
+    """One move as a row: when (UTC), from where to where, why, by whom."""
+    row = {
+        "PartitionKey": after.id,
+        "RowKey": f"h{after.moves:06}",
+        "at": write_time(now),
+        "from": str(before.state) if before else None,
+        "to": str(after.state),
+        "reason": str(after.reason) if after.reason else None,
+        "actor": actor,
+        "issuance": after.issuance,
+        "attempt": after.attempt,
+    }
+    return _without_none(row)
+
+
+def case_of(row: Mapping[str, Any], etag: str | None, seal: Seal) -> Case:
+    """The case a head row holds. Columns it does not know are left alone.
+
+    Raises:
+        UnreadableRow: whatever is wrong with it.
+    """
+    try:
+        fields = {name: column.read(row[name]) for name, column in COLUMNS.items() if name in row}
+        version = Version(read_time(row["version_time"]), _text(row["version_id"]))
+        case = Case(id=_text(row["PartitionKey"]), version=version, etag=etag, **fields)  # pyright: ignore[reportArgumentType]
+        return _with_contact(case, row["contact"], seal) if "contact" in row else case
+    except (KeyError, TypeError, ValueError, SealError, RecursionError):
+        raise UnreadableRow from None
+
+
+def _sealed_contact(case: Case, seal: Seal) -> str | None:
+    if case.event is None and case.user_id is None:
+        return None
+    event = HIRE_EVENT.dump_python(case.event, mode="json") if case.event else None
+    # The case id goes under the seal: a contact moved to another row is worth nothing there.
+    return seal.seal(json.dumps({"case": case.id, "user_id": case.user_id, "event": event}).encode("ascii"))
+
+
+def _with_contact(case: Case, sealed: object, seal: Seal) -> Case:
+    contact = json.loads(seal.open(_text(sealed)))
+    if contact["case"] != case.id:
+        raise ValueError("contact-of-another-case")
+    event, user_id = contact["event"], contact["user_id"]
+    return replace(
+        case,
+        event=None if event is None else HIRE_EVENT.validate_python(event),
+        user_id=None if user_id is None else _text(user_id),
+    )
+
+
+def _without_none(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}

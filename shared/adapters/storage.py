@@ -1,0 +1,151 @@
+"""One table of Azure Table Storage: point reads and transactions, repeated for a few seconds, errors in our words."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables.aio import TableServiceClient
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+Operation = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+
+_ONCE: Final = {"retry_total": 0}
+"""The SDK repeats what it takes for a failed connection, transactions too, even when the service had committed."""
+
+
+class LedgerUnavailable(RuntimeError):  # noqa: N818 - reads as the errors of shared/errors.py do
+    """The ledger could not be read or written, and nobody knows whether a write landed. The text is only a code.
+
+    The codes: `ledger-unavailable` (no answer in time), `ledger-denied` (our identity may not), `ledger-rejected` (a
+    request the service does not take: a bug of ours), `ledger-contended` (others wrote the same row again and again).
+    """
+
+
+class Conflict(Exception):  # noqa: N818 - as above
+    """A condition of a transaction did not hold: this try wrote nothing.
+
+    An earlier try whose answer was lost may have written it all; whoever must know reads.
+    """
+
+
+class _Again(Exception):  # noqa: N818 - as above
+    """No usable answer; the call may be repeated."""
+
+
+class _NoTable(Exception):  # noqa: N818 - as above
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: for one try, after which no new try begins, and of the longest pause between two."""
+
+    each: float = 3.0
+    total: float = 7.0
+    pause: float = 1.0
+
+
+def insert(row: Mapping[str, Any]) -> Operation:
+    """Write a row that must not exist yet."""
+    return ("create", row, {})
+
+
+def replace_row(row: Mapping[str, Any], etag: str) -> Operation:
+    """Write a row in place of the one read as `etag`."""
+    condition = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+    return ("update", row, condition)
+
+
+def put(row: Mapping[str, Any]) -> Operation:
+    """Write a row whatever is there."""
+    return ("upsert", row, {"mode": UpdateMode.REPLACE})
+
+
+class Table:
+    """One table, created when it turns out to be missing. Both methods raise LedgerUnavailable."""
+
+    def __init__(self, service: TableServiceClient, name: str, patience: Patience) -> None:
+        self._service = service
+        self._client = service.get_table_client(name)
+        self._patience = patience
+
+    async def get(self, partition_key: str, row_key: str, select: Sequence[str] | None = None) -> TableEntity | None:
+        """A row, or None when there is none. `select` names the only columns wanted."""
+        columns = list(select) if select else None
+        try:
+            return await self._call(
+                lambda: self._client.get_entity(partition_key, row_key, select=columns, **_ONCE),
+            )
+        except Conflict:  # no row: HTTP 404
+            return None
+
+    async def write(self, *operations: Operation) -> list[str | None]:
+        """Commit all or none of them (same PartitionKey); gives the new ETags in their order.
+
+        Raises:
+            Conflict: a row was there, or not there, or not the one read.
+        """
+        answers = await self._call(lambda: self._client.submit_transaction(operations, **_ONCE))
+        return [answer.get("etag") for answer in answers]
+
+    async def _call[T](self, send: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self._persist(send)
+        except _NoTable:
+            await self._create()
+        try:
+            return await self._persist(send)
+        except _NoTable:
+            raise LedgerUnavailable("ledger-unavailable") from None
+
+    async def _create(self) -> None:
+        with suppress(Conflict):  # somebody else was quicker
+            await self._persist(lambda: self._service.create_table(self._client.table_name, **_ONCE))
+
+    async def _persist[T](self, send: Callable[[], Awaitable[T]]) -> T:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Again),
+            stop=stop_after_delay(self._patience.total),
+            wait=wait_random_exponential(multiplier=self._patience.pause / 8, max=self._patience.pause),
+            reraise=True,
+        )
+        try:
+            return await retrying(self._once, send)
+        except _Again:
+            raise LedgerUnavailable("ledger-unavailable") from None
+
+    async def _once[T](self, send: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(self._patience.each):
+                return await send()
+        except (AzureError, OSError) as error:  # TimeoutError is an OSError
+            raise _in_our_words(error) from None
+        except (AttributeError, ValueError):  # how the SDK takes a 2xx without the body it expects
+            raise _Again from None
+
+
+_BY_CODE: Final[Mapping[str, Callable[[], Exception]]] = {"TableNotFound": _NoTable, "TableBeingDeleted": _Again}
+
+_BY_STATUS: Final[Mapping[int, Callable[[], Exception]]] = {
+    401: lambda: LedgerUnavailable("ledger-denied"),
+    403: lambda: LedgerUnavailable("ledger-denied"),
+    404: Conflict,
+    409: Conflict,
+    412: Conflict,
+    400: lambda: LedgerUnavailable("ledger-rejected"),
+    413: lambda: LedgerUnavailable("ledger-rejected"),
+}
+
+
+def _in_our_words(error: AzureError | OSError) -> Exception:
+    if not isinstance(error, HttpResponseError):
+        return _Again()
+    for code, outcome in _BY_CODE.items():
+        if code in str(error.message):
+            return outcome()
+    return _BY_STATUS.get(error.status_code or 0, _Again)()

@@ -1,0 +1,171 @@
+"""The ledger on Azure Table Storage: four tables, and every promise about the order of their writes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from azure.data.tables.aio import TableServiceClient
+
+from shared.adapters.agenda import row_keys, row_to_write
+from shared.adapters.case_rows import HEAD, UnreadableRow, case_of, head_row, history_row, read_time, write_time
+from shared.adapters.person_rows import PERSON, Acquaintance, acquaintance_of, person_row
+from shared.adapters.seal import Fingerprints, Seal
+from shared.adapters.storage import Conflict, LedgerUnavailable, Operation, Patience, Table, insert, put, replace_row
+from shared.case import CLOSED, Case, State
+from shared.errors import Later, Moved, Reason
+from shared.guard_rails import Person
+from shared.ports import Clock
+
+PAUSE_KNOWN_FOR: Final = 5.0
+"""Seconds for which a look at the pause holds."""
+ROUNDS: Final = 8
+"""How often a row that others write at the same time is read again before we give up."""
+
+FREE: Final = CLOSED | {State.CANCELLED, State.REFUSED}
+"""A case in these states does not hold its person."""
+
+_CONTROL, _PAUSE = "control", "pause"
+
+
+class TableLedger:
+    """Implements ports.Ledger. Closing it closes `service`.
+
+    Every method raises LedgerUnavailable when the storage gives no answer within about ten seconds, and UnreadableRow
+    for a row nobody can read; both are RuntimeErrors whose text is only a code.
+    """
+
+    def __init__(
+        self,
+        service: TableServiceClient,
+        seal: Seal,
+        fingerprints: Fingerprints,
+        clock: Clock,
+        *,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> None:
+        self._service, self._seal, self._fingerprints, self._clock = service, seal, fingerprints, clock
+        self._cases = Table(service, "cases", patience)
+        self._agenda = Table(service, "agenda", patience)
+        self._people = Table(service, "people", patience)
+        self._control = Table(service, "control", patience)
+        self._pause_seen: tuple[float, datetime | None] | None = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._service.close()
+
+    async def load(self, case_id: str) -> Case | None:
+        """See ports.Ledger."""
+        row = await self._cases.get(case_id, HEAD)
+        return None if row is None else case_of(row, row.metadata["etag"], self._seal)
+
+    async def save(self, before: Case | None, after: Case, actor: str) -> Case:
+        """See ports.Ledger. The wake row comes first: die in between, and a harmless nudge is all that is left."""
+        after = await self._woken(after)
+        ours = uuid4().hex
+        head = head_row(after, self._seal) | {"write": ours}
+        change = replace_row(head, before.etag) if before and before.etag else insert(head)
+        try:
+            etag, _ = await self._cases.write(change, insert(history_row(before, after, actor, self._clock.now())))
+        except Conflict:
+            etag = None
+        return replace(after, etag=etag or await self._etag_if_landed(after.id, ours))
+
+    async def wake(self, case: Case) -> None:
+        """See ports.Ledger."""
+        await self._woken(case)
+
+    async def meet(self, user_id: str, number: str, case_id: str) -> Person:
+        """See ports.Ledger. A person is free when the case that took them is missing, or in one of the states FREE."""
+        key, shown = self._fingerprints.person(user_id), self._fingerprints.number(number)
+        for _ in range(ROUNDS):
+            row = await self._people.get(key, PERSON)
+            known = acquaintance_of(row)
+            other_case_open = await self._is_held_by_another(known, case_id)
+            now_known = known.shown(shown, self._clock.now())
+            if not other_case_open:
+                now_known = replace(now_known, open_case=case_id)
+            if now_known != known and not await self._wrote(self._people, row, person_row(key, now_known)):
+                continue
+            return now_known.as_person(shown, other_case_open=other_case_open)
+        raise LedgerUnavailable("ledger-contended")
+
+    async def admit(self) -> None:
+        """See ports.Ledger. A pause made elsewhere is noticed within PAUSE_KNOWN_FOR."""
+        until = await self._paused_until()
+        if until is not None and (left := until - self._clock.now()) > timedelta(0):
+            raise Later(Reason.PAUSED, left)
+
+    async def pause(self, reason: Reason, by: str, lasts: timedelta) -> bool:
+        """See ports.Ledger. A longer pause extends a shorter one in force; a shorter one changes nothing."""
+        row = {"PartitionKey": _CONTROL, "RowKey": _PAUSE, "reason": str(reason), "by": by, "began": uuid4().hex}
+        try:
+            return await self._began(row, self._clock.now(), lasts)
+        finally:
+            self._pause_seen = None
+
+    async def _woken(self, case: Case) -> Case:
+        moment = row_to_write(case, self._clock.now())
+        if moment is None:
+            return case
+        partition_key, row_key = row_keys(moment, case.id)
+        await self._agenda.write(put({"PartitionKey": partition_key, "RowKey": row_key, "case_id": case.id}))
+        return replace(case, woken_at=moment)
+
+    async def _etag_if_landed(self, case_id: str, ours: str) -> str:
+        row = await self._cases.get(case_id, HEAD, select=["write"])
+        etag = row.metadata["etag"] if row is not None and row.get("write") == ours else None
+        if etag is None:
+            raise Moved
+        return etag
+
+    async def _is_held_by_another(self, known: Acquaintance, case_id: str) -> bool:
+        if known.open_case in (None, case_id):
+            return False
+        row = await self._cases.get(known.open_case, HEAD, select=["state"])
+        if row is None:
+            return False
+        try:
+            return State(row.get("state")) not in FREE
+        except ValueError:
+            raise UnreadableRow from None
+
+    async def _paused_until(self) -> datetime | None:
+        moment = self._clock.monotonic()
+        if self._pause_seen is None or moment - self._pause_seen[0] >= PAUSE_KNOWN_FOR:
+            until, _ = _pause_of(await self._control.get(_CONTROL, _PAUSE))
+            self._pause_seen = (moment, until)
+        return self._pause_seen[1]
+
+    async def _began(self, row: Mapping[str, str], now: datetime, lasts: timedelta) -> bool:
+        row = {**row, "until": write_time(now + lasts)}
+        for _ in range(ROUNDS):
+            found = await self._control.get(_CONTROL, _PAUSE)
+            until, began = _pause_of(found)
+            if began == row["began"]:  # we wrote it, and only the answer was lost
+                return True
+            in_force = until is not None and until > now
+            if until is not None and until >= now + lasts:
+                return False
+            if await self._wrote(self._control, found, {**row, "began": began} if in_force else row):
+                return not in_force
+        raise LedgerUnavailable("ledger-contended")
+
+    async def _wrote(self, table: Table, found: Any, row: Mapping[str, Any]) -> bool:  # noqa: ANN401
+        change: Operation = insert(row) if found is None else replace_row(row, found.metadata["etag"])
+        try:
+            await table.write(change)
+        except Conflict:
+            return False
+        return True
+
+
+def _pause_of(row: Mapping[str, Any] | None) -> tuple[datetime | None, str | None]:
+    if row is None:
+        return None, None
+    try:
+        return read_time(row["until"]), str(row["began"])
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableRow from None
