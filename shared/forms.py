@@ -226,7 +226,7 @@ def _address(value: str) -> tuple[str, str]:
     """Scheme and host of a plain web address; empty for anything else."""
     try:
         parts = urlsplit(value)
-        extra = parts.query or parts.fragment or parts.username or (parts.port == 0)
+        extra = parts.query or parts.fragment or "@" in parts.netloc or re.search(r"\s", value) or parts.port == 0
     except ValueError:  # its text repeats the value
         return "", ""
     return (parts.scheme, parts.hostname or "") if parts.scheme in {"http", "https"} and not extra else ("", "")

@@ -88,7 +88,8 @@ class Courier(Protocol):
         Raises:
             Later: provably not sent (`twilio-busy`, `out-of-time`).
             Unconfirmed: `message-unconfirmed`, it may have been sent.
-            Refused: `opted-out`, `undeliverable`, `mobile-invalid`, `mobile-not-mobile`: this number will not do.
+            Refused: this number will not do (`opted-out`, `undeliverable`, `mobile-invalid`, `mobile-not-mobile`,
+                `mobile-country-blocked`).
             Halted: `twilio-denied`: account, sender or template are at fault.
         """
         ...

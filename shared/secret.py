@@ -30,6 +30,9 @@ class Secret:
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Secret cannot be copied or stored")
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be copied or stored")
+
     def __copy__(self) -> NoReturn:
         raise TypeError("a Secret cannot be copied or stored")
 

@@ -102,7 +102,7 @@ class ServiceBusBus:
                 raise BusUnavailable("bus-unavailable")
             try:
                 await self._try(letter)
-            except BaseException:  # cancelled in mid-send, too: a sender would send what it still holds once more
+            except BaseException:  # cancelled in mid-send, too: nobody knows what the SDK's sender still holds then
                 await self._drop()
                 raise
 

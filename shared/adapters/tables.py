@@ -12,7 +12,7 @@ from shared.adapters.agenda import row_keys, row_to_write
 from shared.adapters.case_rows import HEAD, UnreadableRow, case_of, head_row, history_row, read_time, write_time
 from shared.adapters.person_rows import PERSON, Acquaintance, acquaintance_of, person_row
 from shared.adapters.seal import Fingerprints, Seal
-from shared.adapters.storage import Conflict, LedgerUnavailable, Operation, Patience, Table, insert, put, replace_row
+from shared.adapters.storage import Conflict, LedgerUnavailable, Operation, Patience, Table, insert, replace_row
 from shared.case import CLOSED, Case, State
 from shared.errors import Later, Moved, Reason
 from shared.guard_rails import Person
@@ -111,7 +111,7 @@ class TableLedger:
         if moment is None:
             return case
         partition_key, row_key = row_keys(moment, case.id)
-        await self._agenda.write(put({"PartitionKey": partition_key, "RowKey": row_key, "case_id": case.id}))
+        await self._agenda.put({"PartitionKey": partition_key, "RowKey": row_key, "case_id": case.id})
         return replace(case, woken_at=moment)
 
     async def _etag_if_landed(self, case_id: str, ours: str) -> str:

@@ -8,10 +8,9 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -23,7 +22,16 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconfirmed
+from shared.adapters.twilio_codes import (
+    NOT_TAKEN,
+    OUT_OF_TIME,
+    OUTCOMES,
+    UNKNOWN,
+    Kind,
+    Verdict,
+    judge,
+    verdict_on,
+)
 from shared.events import Channel
 from shared.ports import Clock, Message
 from shared.secret import Secret
@@ -31,90 +39,8 @@ from shared.secret import Secret
 REQUEST_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
 TRIES: Final = 3
-BUSY: Final = timedelta(seconds=60)
-UNREACHABLE: Final = timedelta(minutes=15)  # page 30450: a block on SMS pumping takes 15 to 30 minutes
 CARRIED_BY_TEMPLATE: Final = re.compile(r"[A-Za-z0-9]{1,14}")  # Twilio, "whatsapp/authentication"
 RETRY_CALLBACKS: Final = "#rc=3&rp=all"  # Twilio, "Webhooks: Connection Overrides": thrice more, whatever went wrong
-
-# --- what Twilio's codes mean: one table, for answers and for receipts ---
-
-
-class Kind(StrEnum):
-    """What a code says about the message, and about whose fault it is."""
-
-    RETRY = "retry"
-    AMBIGUOUS = "ambiguous"
-    CONFIGURATION = "configuration"
-    PERMANENT = "recipient-permanent"
-    TRANSIENT = "recipient-transient"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A refusal in our words; `code` is its page in Twilio's error dictionary, None when a status alone spoke."""
-
-    kind: Kind
-    reason: Reason
-    code: int | None = None
-
-
-UNKNOWN: Final = Verdict(Kind.AMBIGUOUS, Reason.MESSAGE_UNCONFIRMED)
-NOT_TAKEN: Final = Verdict(Kind.RETRY, Reason.TWILIO_BUSY)
-OUT_OF_TIME: Final = Verdict(Kind.RETRY, Reason.OUT_OF_TIME)
-DENIED: Final = Verdict(Kind.CONFIGURATION, Reason.TWILIO_DENIED)
-AWAY: Final = Verdict(Kind.TRANSIENT, Reason.TWILIO_BUSY)
-
-# fmt: off
-_RULINGS: tuple[tuple[Verdict, tuple[int, ...]], ...] = (
-    (NOT_TAKEN, (20429, 21611)),  # too many requests, the sender's queue is full
-    (UNKNOWN, (20500, 20503)),
-    (DENIED, (20003, 20005, 20404)),  # login, account closed, no such account
-    (DENIED, (21212, 21601, 21603, 21606, 21659, 21660, 21661, 21703, 21704, 21705, 21910)),  # sender, or its service
-    (DENIED, (21408, 21608)),  # country not allowed, trial account
-    (DENIED, (21602, 21609, 21619, 21624, 21654, 21655, 21656, 30012, 90007, 90014)),  # content, callback, validity
-    (DENIED, (30002, 30018, 30024, 30032, 30034, 30035)),  # account suspended, sender not registered
-    (DENIED, (30007, 30029, 30030)),  # filtered: change the sender, not the number; asked to discard without the right
-    (DENIED, (63001, 63007, 63008, 63016, 63020, 63027, 63028, 63040, 63041, 63042, 63051)),  # WhatsApp, our side
-    (Verdict(Kind.PERMANENT, Reason.OPTED_OUT), (21610,)),
-    (Verdict(Kind.PERMANENT, Reason.MOBILE_INVALID), (21201, 21211, 21217, 21266, 21604, 21614)),
-    (Verdict(Kind.PERMANENT, Reason.MOBILE_NOT_MOBILE), (21268, 21635)),  # premium rate, landline
-    (Verdict(Kind.PERMANENT, Reason.UNDELIVERABLE), (30005, 30006, 63003, 63013, 63024, 63032)),
-    (AWAY, (21612, 30001, 30003, 30004, 30008, 30017, 30036, 30410)),  # route, queue, phone, carrier, validity over
-    (AWAY, (30450, 63009, 63010, 63012, 63018)),  # a block on SMS pumping, WhatsApp itself
-)
-# fmt: on
-
-CODES: Final[Mapping[int, Verdict]] = {
-    code: replace(verdict, code=code) for verdict, codes in _RULINGS for code in codes
-}
-"""Twilio's error dictionary (twilio.com/docs/api/errors) as far as it concerns a message of ours."""
-STATUSES: Final[Mapping[int, Verdict]] = {401: DENIED, 403: DENIED, 429: NOT_TAKEN}  # where no known code is named
-
-
-def verdict_on(code: object) -> Verdict | None:
-    """The table's verdict on a code as Twilio writes it, a number or its digits; None when it has none."""
-    digits = str(code)
-    return CODES.get(int(digits)) if re.fullmatch("[0-9]{5}", digits) else None
-
-
-def judge(status: int, code: object) -> Verdict:
-    """The verdict on an HTTP refusal: a server's own failure is ambiguous, then the code speaks, then the status."""
-    if status >= 500:  # noqa: PLR2004 - RFC 9110
-        return UNKNOWN
-    return verdict_on(code) or STATUSES.get(status, UNKNOWN)
-
-
-OUTCOMES: Final[Mapping[Kind, Callable[[Verdict], FirstpassError]]] = {
-    Kind.RETRY: lambda verdict: Later(verdict.reason, BUSY),
-    Kind.AMBIGUOUS: lambda verdict: Unconfirmed(verdict.reason),
-    Kind.CONFIGURATION: lambda verdict: Halted(verdict.reason),
-    Kind.PERMANENT: lambda verdict: Refused(verdict.reason, f"Twilio {verdict.code}"),
-    Kind.TRANSIENT: lambda verdict: Later(verdict.reason, UNREACHABLE),
-}
-"""How a create that ended so ends for the flow: a synchronous refusal means that nothing was sent."""
-
-
-# --- the courier ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
