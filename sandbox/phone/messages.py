@@ -2,64 +2,64 @@
 
 import asyncio
 import heapq
+import re
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
-from sandbox.phone.rules import TWILIO, ApiError, Form, channel_of, check, variables
+from sandbox.phone.rules import TWILIO, ApiError, Form, check, route, written
 
-FINAL = frozenset({"delivered", "read", "undelivered", "failed"})
+type Now = Callable[[], datetime]
+type CallBack = Callable[[str, Mapping[str, str], asyncio.Lock], Coroutine[Any, Any, None]]
+
+ROOT = f"/2010-04-01/Accounts/{TWILIO['account']['accountSid']}/Messages"
+LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])([:/?#]|$)")
+REFUSAL = re.compile("2[01][0-9]{3}|30029|30030")  # any other code comes later, in a receipt
 
 
 @dataclass(slots=True)
 class Message:
-    """Twilio's record of a message (`body`: its copy), and what the phone shows (`shown`, `code`: never redacted)."""
+    """`record` is Twilio's, as it writes it; `shown` is what the inbox tells of the phone, never redacted."""
 
-    sid: str
     form: Form
     fate: str
-    shown: str
-    code: str
-    created: datetime
-    body: str
-    status: str
-    updated: datetime
-    sender: str | None
-    error: int | None = None
-    sent: datetime | None = None
-    delivered: datetime | None = None
-    redacted: bool = False
+    expires: datetime
+    record: dict[str, Any]
+    shown: dict[str, Any]
+    resting: bool = False  # only the end of its validity still moves it
+    receipts: list[dict[str, str]] = field(default_factory=list[dict[str, str]])  # held back, to be re-ordered
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # its callbacks go one at a time
 
 
 class Phones:
     """Every message, and how each number's phone takes it. Times are the sandbox's; a step takes real seconds."""
 
-    def __init__(self, now: Callable[[], datetime], step_seconds: float) -> None:
+    def __init__(self, now: Now, step_seconds: float, call_back: CallBack) -> None:
         self.now, self.step_seconds = now, step_seconds
-        self.account: dict[str, Any] = TWILIO["settings"] | {"templates": {}}
-        self.scripts: dict[str, Mapping[str, str]] = {}
+        self.kept: dict[str, dict[str, Any]] = {"phones": {}, "templates": {}, "account": TWILIO["settings"].copy()}
         self.messages: dict[str, Message] = {}
         self.inbox: list[Message] = []
         self.moving: set[asyncio.Task[None]] = set()
         self.off: list[tuple[datetime, str, Message]] = []
-        self.report: Callable[[Message, bool], None] = lambda _message, _resting: None
+        self.sending: set[asyncio.Task[None]] = set()
+        self.call_back = call_back
 
     def accept(self, form: Form) -> Message:
         """Take a message in; raises ApiError when its form, its sender or the number's script refuses it."""
-        check(form, self.account)
-        channel, number = channel_of(form["To"]), form["To"].removeprefix("whatsapp:")
-        fate = self.scripts.get(number, {}).get(channel) or TWILIO["magicTo"].get(number, "delivered")
-        for code in (TWILIO["magicFrom"].get(form.get("From", ""), ""), fate):
-            if code[:2] in {"20", "21"} or code in {"30029", "30030"}:  # any other code comes later, in a receipt
-                raise ApiError(int(code), number)
-        if channel == "whatsapp" and not form.get("ContentSid"):
-            fate = "63016"
-        shown, code = self._text(form)
+        check(form, self.kept)
+        body, code = written(form, self.kept)
+        (channel, number), fate = route(form["To"]), self._fate(form)
         sid, now, service = f"SM{secrets.token_hex(16)}", self.now(), form.get("MessagingServiceSid")
-        status, sender = "accepted" if service else "queued", form.get("From") or None
-        message = self.messages[sid] = Message(sid, form, fate, shown, code, now, shown, status, now, sender)
+        record = TWILIO["message"] | {"sid": sid, "to": form["To"], "from": form.get("From") or None, "body": body}
+        record |= {"uri": f"{ROOT}/{sid}.json"} | dict.fromkeys(("date_created", "date_updated"), format_datetime(now))
+        record |= TWILIO["service"] | {"messaging_service_sid": service} if service else {}
+        shown = {"sid": sid, "to": number, "channel": channel, "body": body, "code": code}
+        shown |= {"createdAt": now.isoformat(), "deliveredAt": None}
+        expires = now + timedelta(seconds=int(form.get("ValidityPeriod") or 36000))
+        message = self.messages[sid] = Message(form, fate, expires, record, shown)
         self.inbox.append(message)
         self.moving.add(task := asyncio.create_task(self._travel(message)))
         task.add_done_callback(self.moving.discard)
@@ -68,37 +68,66 @@ class Phones:
     def expire(self) -> None:
         """End the messages whose phone stayed off until their validity was over."""
         while self.off and self.off[0][0] <= self.now():
-            self._move(heapq.heappop(self.off)[2], "undelivered", resting=True)
+            self._move(heapq.heappop(self.off)[2], "undelivered")
 
-    def _text(self, form: Form) -> tuple[str, str]:
-        """What the phone will show, and the code in it. A variable left out becomes the template's sample value."""
-        if not (sid := form.get("ContentSid")):
-            text = form["Body"].replace("`", "'") if form.get("SmartEncoded") == "true" else form["Body"]
-            return text, text
-        template, wordings = self.account["templates"][sid], TWILIO["authentication"]
-        code = ({"1": template.get("sample", "123456")} | (variables(form) or {}))["1"]
-        return wordings.get(template["language"][:2], wordings["en"]).format(code), code
+    def _fate(self, form: Form) -> str:
+        channel, number = route(form["To"])
+        scripted = self.kept["phones"].get(number, {}).get(channel) or TWILIO["magicTo"].get(number, "delivered")
+        fate = TWILIO["magicFrom"].get(form.get("From", ""), scripted)
+        if REFUSAL.fullmatch(fate):
+            raise ApiError(int(fate), number)
+        return fate if channel == "sms" or form.get("ContentSid") else "63016"
 
     async def _travel(self, message: Message) -> None:
         steps = TWILIO["fates"].get(message.fate, TWILIO["fates"]["undelivered"])
         for status in steps:
             await asyncio.sleep(self.step_seconds)
-            self._move(message, status, resting=status == steps[-1])
+            message.resting = status == steps[-1]
+            self._move(message, status)
         if message.fate == "off":
-            validity = timedelta(seconds=int(message.form.get("ValidityPeriod") or 36000))
-            heapq.heappush(self.off, (message.created + validity, message.sid, message))
+            heapq.heappush(self.off, (message.expires, message.record["sid"], message))
 
-    def _move(self, message: Message, status: str, *, resting: bool) -> None:
-        channel, fate = channel_of(message.form["To"]), message.fate
-        message.status, message.updated = status, self.now()
-        message.sender = message.sender or TWILIO["pool"][channel]
+    def _move(self, message: Message, status: str) -> None:
+        fate, record, now, channel = message.fate, message.record, self.now(), message.shown["channel"]
+        record |= {"status": status, "num_segments": "1", "date_updated": format_datetime(now)}
+        record["from"] = record["from"] or TWILIO["pool"][channel]
         if status == "sent":
-            message.sent = message.updated
-            message.body = "" if message.form.get("ContentRetention") == "discard" else message.body
+            record["date_sent"] = record["date_updated"]
+            record["body"] = "" if message.form.get("ContentRetention") == "discard" else record["body"]
         if status in {"undelivered", "failed"}:
-            message.error = int(fate) if fate.isdigit() else 30036 if fate == "off" else 30008
+            code = TWILIO["ends"].get(fate) or int(fate)
+            record |= {"error_code": code, "error_message": TWILIO["errors"].get(str(code), "Unknown error")}
         # A carrier without receipts still delivers: its last word on an SMS is `sent`. On WhatsApp that is one tick.
         if status == "delivered" or (status == fate == "sent" and channel == "sms"):
-            message.delivered = message.updated
+            message.shown["deliveredAt"] = now.isoformat()
         if fate != "silent":
-            self.report(message, resting)
+            self._report(message)
+
+    def _report(self, message: Message) -> None:
+        if not LOOPBACK.match(message.form.get("StatusCallback", "")):  # nothing leaves this machine
+            return
+        message.receipts.append(receipt(message))
+        while message.receipts and (message.resting or not self.kept["account"]["reorderCallbacks"]):
+            fields = message.receipts.pop()
+            for _ in range(2 if self.kept["account"]["doubleCallbacks"] else 1):
+                sending = self.call_back(message.form["StatusCallback"], fields, message.turn)
+                self.sending.add(task := asyncio.create_task(sending))
+                task.add_done_callback(self.sending.discard)
+
+
+def receipt(message: Message) -> dict[str, str]:
+    """A callback's fields. Twilio leaves some blank, and signs those too."""
+    record, shown = message.record, message.shown
+    fields = TWILIO["callback"] | {"To": record["to"], "From": record["from"]}
+    fields |= dict.fromkeys(("MessageSid", "SmsSid"), record["sid"])
+    fields |= dict.fromkeys(("MessageStatus", "SmsStatus"), record["status"])
+    if shown["channel"] == "whatsapp":
+        fields |= {"ChannelPrefix": "whatsapp", "ChannelToAddress": shown["to"], "ChannelStatusMessage": ""}
+    else:
+        at = shown["deliveredAt"]
+        fields["RawDlrDoneDate"] = f"{datetime.fromisoformat(at):%y%m%d%H%M}" if at else ""
+    if service := record["messaging_service_sid"]:
+        fields["MessagingServiceSid"] = service
+    if code := record["error_code"]:
+        fields |= {"ErrorCode": str(code), "ErrorMessage": record["error_message"]}
+    return fields

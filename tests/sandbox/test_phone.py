@@ -1,5 +1,4 @@
 """The sandbox's phone, seen through the real Twilio SDK (sync and async) and through its own control routes."""
-# ruff: noqa: ANN401 - what travels in JSON and through the SDK's parameters is Any
 
 import asyncio
 import json
@@ -212,18 +211,14 @@ async def test_an_unknown_path_or_method_is_refused_in_twilios_shape(sandbox: Sa
             assert (body["code"], body["status"]) == (code, answer.status)
 
 
-async def test_a_list_is_filtered_and_paged_newest_first(sandbox: Sandbox) -> None:
+async def test_a_list_is_filtered_by_number_newest_first(sandbox: Sandbox) -> None:
     sids = [(await send(sandbox, to=JOINER if n % 2 else OTHER, body=str(n))).sid for n in range(7)]
     await sandbox.quiet()
     assert [m.sid for m in await sandbox.messages.list_async(page_size=2)] == sids[::-1]
     assert [m.body for m in await sandbox.messages.list_async(to=JOINER)] == ["5", "3", "1"]
     assert [m.body for m in await sandbox.messages.list_async(limit=3)] == ["6", "5", "4"]
-    now = sandbox.clock.now()
-    assert len(await sandbox.messages.list_async(date_sent_after=now - timedelta(minutes=1))) == 7
-    assert await sandbox.messages.list_async(date_sent_before=now - timedelta(minutes=1)) == []
-    assert len(await sandbox.messages.list_async(date_sent=(await sandbox.inbox())[0]["deliveredAt"][:10])) == 7
     with pytest.raises(TwilioException) as refused:
-        await sandbox.messages.list_async(date_sent="yesterday")
+        await sandbox.messages.list_async(date_sent="2026-12-01")
     assert "20001" in str(refused.value)
 
 
@@ -365,10 +360,9 @@ async def test_free_text_on_whatsapp_is_accepted_and_then_undelivered(sandbox: S
 
 async def test_retention_is_honoured_once_redaction_is_enabled(sandbox: Sandbox) -> None:
     await sandbox.ask("PUT", "/sandbox/account", {"redactionEnabled": True})
-    made = await send(sandbox, content_retention="discard", address_retention="obfuscate")
+    made = await send(sandbox, content_retention="discard")
     await sandbox.quiet()
-    kept = await sandbox.messages(made.sid).fetch_async()
-    assert (kept.body, kept.to) == ("", JOINER[:-4] + "XXXX")
+    assert (await sandbox.messages(made.sid).fetch_async()).body == ""
     assert (await sandbox.inbox())[0]["code"] == "H7k2Pq9w"
 
 
@@ -437,12 +431,22 @@ async def test_an_sms_without_receipts_reaches_its_phone(sandbox: Sandbox) -> No
     assert (seen["status"], bool(seen["deliveredAt"])) == ("sent", True)
 
 
-@pytest.mark.parametrize("script", [{"sms": "delivred"}, {"mms": "delivered"}, {"sms": "303"}])
-async def test_a_script_with_a_slip_is_refused(sandbox: Sandbox, script: dict[str, str]) -> None:
-    async with sandbox.session.put(sandbox.url + "/sandbox/phones", json={JOINER: script}) as answer:
-        assert (answer.status, (await answer.json())["names"]) == (400, [JOINER])
+@pytest.mark.parametrize(
+    ("what", "name", "value"),
+    [
+        *(("phones", JOINER, script) for script in ({"sms": "delivred"}, {"mms": "sent"}, {"sms": "303"}, "sent")),
+        *(("templates", TEMPLATE, slip) for slip in ({"sample": "1"}, {"language": 5}, {"language": "nl", "x": "y"})),
+        *(("account", name, value) for name, value in (("raet", 2), ("rate", "2"), ("redactionEnabled", "yes"))),
+    ],
+)
+async def test_a_setting_with_a_slip_is_refused_and_changes_nothing(
+    sandbox: Sandbox, what: str, name: str, value: Any
+) -> None:
+    async with sandbox.session.put(f"{sandbox.url}/sandbox/{what}", json={name: value}) as answer:
+        assert (answer.status, (await answer.json())["names"]) == (400, [name])
     await send(sandbox)
-    assert (await sandbox.inbox())[0]["status"] == "delivered"
+    await sandbox.messages.create_async(**whatsapp({"1": "H7k2Pq9w"}))
+    assert [seen["status"] for seen in await sandbox.inbox()] == ["delivered", "delivered"]
 
 
 # 4: states, the clock and callbacks
@@ -585,16 +589,6 @@ async def test_a_message_under_way_is_not_deleted(sandbox: Sandbox) -> None:
     assert (await sandbox.messages(made.sid).update_async(body="")).body == ""
 
 
-async def test_a_strict_account_does_not_redact_under_way(sandbox: Sandbox) -> None:
-    await sandbox.ask("PUT", "/sandbox/account", {"strictRedaction": True})
-    await sandbox.script(JOINER, sms="sent")
-    made = await send(sandbox)
-    await sandbox.quiet()
-    with pytest.raises(TwilioRestException) as refused:
-        await sandbox.messages(made.sid).update_async(body="")
-    assert (refused.value.status, refused.value.code) == (409, 20009)
-
-
 # 6: faults
 
 
@@ -690,22 +684,6 @@ async def test_too_many_creates_a_second_are_429_and_not_sent(sandbox: Sandbox) 
 
 
 # 7: shapes
-
-
-@pytest.mark.parametrize(
-    ("body", "segments"),
-    [
-        ("x" * 160, "1"),
-        ("x" * 161, "2"),
-        ("{" * 80, "1"),
-        ("{" * 81, "2"),
-        ("`" * 70, "1"),
-        ("`" * 71, "2"),
-        ("😀" * 36, "2"),
-    ],
-)
-async def test_segments_are_counted_as_the_network_does(sandbox: Sandbox, body: str, segments: str) -> None:
-    assert (await send(sandbox, body=body)).num_segments == segments
 
 
 async def test_a_record_is_written_as_twilio_writes_it(sandbox: Sandbox) -> None:
