@@ -1,0 +1,1 @@
+"""Benches: what it costs and how fast it goes."""

@@ -15,13 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-from azure.servicebus import ServiceBusMessage
-from azure.servicebus.aio import ServiceBusClient
-
+from cli.stage import on_stage, sample_settings
 from sandbox.stack import Stack
 
-ROOT = Path(__file__).parent.parent
 AREAS = (201, 202, 203, 205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228)
 """North American area codes: 555-0100 to 555-0199 belong to nobody in each of them."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -69,53 +65,18 @@ async def run(stack: Stack, joiners: int) -> dict[str, Any]:
     now = datetime.now(UTC).replace(hour=11, minute=0, second=0, microsecond=0)
     stack.clock.set_now(now)
     people = [joiner(index, now) for index in range(joiners)]
-    sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-    async with aiohttp.ClientSession(raise_for_status=True) as http:
-        await http.put(f"{stack.directory.url}/sandbox/world", json={"users": [user for user, _ in people]})
-        host = await asyncio.to_thread(stack.start_host, {**sample, **stack.addresses}, "cli.host")
+    values = {**sample_settings(), **stack.addresses}
+    async with on_stage(stack, values) as stage:
+        await stage.world({"users": [user for user, _ in people]})
+        host = await asyncio.to_thread(stack.start_host, values, "cli.host")
         cpu, began = cpu_seconds(host.child.pid), time.monotonic()
-        async with ServiceBusClient.from_connection_string(stack.broker.url) as bus:
-            await send(bus, [event for _, event in people])
-            await settled(http, stack)
+        await stage.send([json.dumps(event).encode() for _, event in people])
+        await stage.settled(within=600)
         took, cpu = time.monotonic() - began, cpu_seconds(host.child.pid) - cpu
-        worked, messages = await try_all(http, stack, people)
-    return {"joiners": joiners, "seconds": took, "cpu": cpu, "worked": worked, "messages": messages}
-
-
-async def send(bus: ServiceBusClient, events: list[dict[str, Any]]) -> None:
-    """Put the events on the queue, fifty at a time."""
-    async with bus.get_queue_sender("joiners") as sender:
-        for start in range(0, len(events), 50):
-            chunk = events[start : start + 50]
-            await sender.send_messages(
-                [ServiceBusMessage(json.dumps(event), message_id=event["id"]) for event in chunk]
-            )
-
-
-async def settled(http: aiohttp.ClientSession, stack: Stack) -> None:
-    """Wait until nothing is waiting or locked on the queue; ten minutes at most."""
-    async with asyncio.timeout(600):
-        while True:
-            async with http.get(f"{stack.broker.ready['control']}/sandbox/queues") as answer:
-                counts = (await answer.json())["joiners"]
-            if not counts["active"] and not counts["locked"]:
-                return
-            await asyncio.sleep(0.05)
-
-
-async def try_all(
-    http: aiohttp.ClientSession, stack: Stack, people: list[tuple[dict[str, Any], Any]]
-) -> tuple[int, int]:
-    """How many can sign in with what their phone shows, and how many messages there are."""
-    async with http.get(f"{stack.phone.url}/sandbox/inbox") as answer:
-        inbox = await answer.json()
-    shown = {message["to"]: message["body"] for message in inbox}
-    worked = 0
-    for user, _ in people:
-        attempt = {"user": user["id"], "pass": shown.get(user["mobilePhone"], "")}
-        async with http.post(f"{stack.directory.url}/sandbox/sign-ins", json=attempt) as answer:
-            worked += (await answer.json())["worked"]
-    return worked, len(inbox)
+        inbox = await stage.inbox()
+        shown = {message["to"]: message["body"] for message in inbox}
+        worked = [await stage.sign_in(user["id"], shown.get(user["mobilePhone"], "")) for user, _ in people]
+    return {"seconds": took, "cpu": cpu, "worked": sum(worked), "messages": len(inbox)}
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.cohort import CohortError, read_cohort
-from cli.demo import ROOT, DemoError, run_cohort
+from cli.demo import DemoError, run_cohort
 from cli.show import show
+from cli.stage import ROOT
 
 USAGE = 2
 COLUMNS = (

@@ -60,7 +60,6 @@ class Outcome:
     cases: list[CaseOutcome]
     dead_letters: list[DeadLetter]
     passes: dict[str, list[dict[str, Any]]]
-    users: dict[str, dict[str, Any]]
 
     def as_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

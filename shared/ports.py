@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.case import Case
+from shared.case import Case, State
 from shared.errors import Reason
 from shared.events import Channel, UserRef
 from shared.guard_rails import Facts, LivePass, Person
@@ -26,6 +26,20 @@ class Message:
 
     id: str
     channel: Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One row of a case's history: when (UTC), from where to where, why, by whom; `message_id` of one that was sent."""
+
+    at: datetime
+    from_state: State | None
+    to_state: State
+    reason: Reason | None
+    actor: str
+    issuance: int
+    attempt: int
+    message_id: str | None = None
 
 
 class Clock(Protocol):
@@ -108,6 +122,10 @@ class Ledger(Protocol):
         Raises:
             Moved: somebody else wrote the head since `before` was read. Nothing changed but, perhaps, a wake row.
         """
+        ...
+
+    async def history(self, case_id: str) -> list[Move]:
+        """Every move a case made, oldest first."""
         ...
 
     async def wake(self, case: Case) -> None:

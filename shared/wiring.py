@@ -160,9 +160,10 @@ def _table_service() -> "TableServiceClient":
 
 
 def _service_bus() -> "ServiceBusClient":
+    """The adapter repeats what may be repeated; the SDK's own retries on top would outlast a run."""
     from azure.servicebus.aio import ServiceBusClient  # noqa: PLC0415 - as above
 
-    chosen = settings()
+    chosen, patience = settings(), {"try_timeout": 10, "retry_total": 0}
     if chosen["ServiceBusConnection"]:
-        return ServiceBusClient.from_connection_string(chosen["ServiceBusConnection"].open(), try_timeout=10)
-    return ServiceBusClient(chosen["ServiceBusConnection__fullyQualifiedNamespace"], _credential(), try_timeout=10)
+        return ServiceBusClient.from_connection_string(chosen["ServiceBusConnection"].open(), **patience)
+    return ServiceBusClient(chosen["ServiceBusConnection__fullyQualifiedNamespace"], _credential(), **patience)

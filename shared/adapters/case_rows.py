@@ -12,9 +12,12 @@ from shared.case import Case, State
 from shared.contract import HIRE_EVENT
 from shared.errors import Reason
 from shared.events import Channel, Version
+from shared.ports import Move
 
 HEAD: Final = "case"
 """RowKey of the head; the PartitionKey is the case id."""
+HISTORY: Final = ("h", "i")
+"""Row keys of the history: from the first, below the second."""
 
 
 class UnreadableRow(RuntimeError):  # noqa: N818 - it names the row's fault, as the errors of shared/errors.py do
@@ -126,8 +129,30 @@ def history_row(before: Case | None, after: Case, actor: str, now: datetime) -> 
         "actor": actor,
         "issuance": after.issuance,
         "attempt": after.attempt,
+        "message_id": after.message_id if after.state is State.SENT else None,
     }
     return _without_none(row)
+
+
+def move_of(row: Mapping[str, Any]) -> Move:
+    """The move a history row tells of.
+
+    Raises:
+        UnreadableRow: whatever is wrong with it.
+    """
+    try:
+        return Move(
+            at=read_time(row["at"]),
+            from_state=State(_text(row["from"])) if "from" in row else None,
+            to_state=State(_text(row["to"])),
+            reason=Reason(_text(row["reason"])) if "reason" in row else None,
+            actor=_text(row["actor"]),
+            issuance=_NUMBER.read(row["issuance"]),  # pyright: ignore[reportArgumentType]
+            attempt=_NUMBER.read(row["attempt"]),  # pyright: ignore[reportArgumentType]
+            message_id=_text(row["message_id"]) if "message_id" in row else None,
+        )
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableRow from None
 
 
 def case_of(row: Mapping[str, Any], etag: str | None, seal: Seal) -> Case:

@@ -33,6 +33,10 @@ class Conflict(Exception):  # noqa: N818 - as above
     """
 
 
+class _Missing(Conflict):
+    """There is no such row, and the tables say so: no other 404 may pass for a row that is not there."""
+
+
 class _Again(Exception):  # noqa: N818 - as above
     """No usable answer; the call may be repeated."""
 
@@ -73,11 +77,24 @@ class Table:
         """A row, or None when there is none. `select` names the only columns wanted."""
         columns = list(select) if select else None
         try:
-            return await self._call(
-                lambda: self._client.get_entity(partition_key, row_key, select=columns, **_ONCE),
-            )
-        except Conflict:  # no row: HTTP 404
+            return await self._call(lambda: self._client.get_entity(partition_key, row_key, select=columns, **_ONCE))
+        except _Missing:
             return None
+        except Conflict:  # no answer a read can have
+            raise LedgerUnavailable("ledger-rejected") from None
+
+    async def rows(self, partition_key: str, from_key: str, below_key: str) -> list[TableEntity]:
+        """The rows of a partition with `from_key` <= RowKey < `below_key`, in their order."""
+        where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @below"
+        keys = {"partition": partition_key, "first": from_key, "below": below_key}
+
+        async def read() -> list[TableEntity]:
+            return [row async for row in self._client.query_entities(where, parameters=keys, **_ONCE)]
+
+        try:
+            return await self._call(read)
+        except (_Missing, Conflict):  # no answers a query can have
+            raise LedgerUnavailable("ledger-rejected") from None
 
     async def put(self, row: Mapping[str, Any]) -> None:
         """Write a row whatever is there: half the work of a transaction, and free to repeat."""
@@ -128,12 +145,17 @@ class Table:
             raise _Again from None
 
 
-_BY_CODE: Final[Mapping[str, Callable[[], Exception]]] = {"TableNotFound": _NoTable, "TableBeingDeleted": _Again}
+_BY_CODE: Final[Mapping[str, Callable[[], Exception]]] = {
+    "TableNotFound": _NoTable,
+    "TableBeingDeleted": _Again,
+    "ResourceNotFound": _Missing,
+    "EntityNotFound": _Missing,
+}
 
 _BY_STATUS: Final[Mapping[int, Callable[[], Exception]]] = {
     401: lambda: LedgerUnavailable("ledger-denied"),
     403: lambda: LedgerUnavailable("ledger-denied"),
-    404: Conflict,
+    404: lambda: LedgerUnavailable("ledger-rejected"),
     409: Conflict,
     412: Conflict,
     400: lambda: LedgerUnavailable("ledger-rejected"),

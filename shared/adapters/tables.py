@@ -9,14 +9,24 @@ from uuid import uuid4
 from azure.data.tables.aio import TableServiceClient
 
 from shared.adapters.agenda import row_keys, row_to_write
-from shared.adapters.case_rows import HEAD, UnreadableRow, case_of, head_row, history_row, read_time, write_time
+from shared.adapters.case_rows import (
+    HEAD,
+    HISTORY,
+    UnreadableRow,
+    case_of,
+    head_row,
+    history_row,
+    move_of,
+    read_time,
+    write_time,
+)
 from shared.adapters.person_rows import PERSON, Acquaintance, acquaintance_of, person_row
 from shared.adapters.seal import Fingerprints, Seal
 from shared.adapters.storage import Conflict, LedgerUnavailable, Operation, Patience, Table, insert, replace_row
 from shared.case import CLOSED, Case, State
 from shared.errors import Later, Moved, Reason
 from shared.guard_rails import Person
-from shared.ports import Clock
+from shared.ports import Clock, Move
 
 PAUSE_KNOWN_FOR: Final = 5.0
 """Seconds for which a look at the pause holds."""
@@ -72,6 +82,10 @@ class TableLedger:
         except Conflict:
             etag = None
         return replace(after, etag=etag or await self._etag_if_landed(after.id, ours))
+
+    async def history(self, case_id: str) -> list[Move]:
+        """See ports.Ledger."""
+        return [move_of(row) for row in await self._cases.rows(case_id, *HISTORY)]
 
     async def wake(self, case: Case) -> None:
         """See ports.Ledger."""

@@ -1,0 +1,93 @@
+"""What every bus promises, whatever it stands on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from sandbox.process import Service
+from shared.adapters.service_bus import BusUnavailable
+from shared.errors import Reason
+from tests.contract.bus_worlds import BrokerWorld, FakeWorld, Watcher, When, World, run_broker
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    # A connection that breaks under the SDK leaves its socket to the collector, which says so.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    yield from run_broker(tmp_path_factory.mktemp("broker"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def watcher(broker: Service) -> AsyncIterator[Watcher]:
+    watching = Watcher(broker)
+    yield watching
+    await watching.close()
+
+
+@pytest_asyncio.fixture(params=["fake", "sandbox"], loop_scope="module")
+async def world(request: pytest.FixtureRequest, broker: Service, watcher: Watcher) -> AsyncIterator[World]:
+    if request.param == "fake":
+        yield FakeWorld()
+        return
+    async with BrokerWorld(broker, watcher) as there:
+        yield there
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"type": "joiner.hired.v1"}', b"", b"\xff\xfe\x00", "{\u00e9".encode(), b"x" * 200_000],
+    ids=["json", "empty", "binary", "text", "large"],
+)
+async def test_a_body_arrives_as_it_was(world: World, body: bytes) -> None:
+    await world.bus.dead_letter(body, Reason.MALFORMED_EVENT, "data.hireDate: required")
+    (letter,) = await world.letters()
+    assert letter.body == body
+    assert (letter.reason, letter.description) == ("malformed-event", "data.hireDate: required")
+
+
+@pytest.mark.parametrize(
+    ("description", "told"),
+    [
+        ("", ""),
+        ("a" * 1000, "a" * 1000),
+        ("a" * 1001, "a" * 1000),
+        ("é" * 5000, "é" * 1000),
+        ("data.\ud800: must be text", "data.?: must be text"),
+    ],
+    ids=["empty", "just fits", "one too long", "not ASCII", "half a character"],
+)
+async def test_a_description_is_cut_to_what_a_header_can_carry(world: World, description: str, told: str) -> None:
+    await world.bus.dead_letter(b"{}", Reason.PRIVILEGED, description)
+    (letter,) = await world.letters()
+    assert letter.description == told
+
+
+async def test_the_same_letter_twice_is_two_letters(world: World) -> None:
+    for _ in range(2):
+        await world.bus.dead_letter(b"{}", Reason.PRIVILEGED, "")
+    one, other = await world.letters()
+    assert one.message_id != other.message_id
+
+
+async def test_many_at_once_arrive_once_each(world: World) -> None:
+    bodies = [b"%d" % i for i in range(40)]
+    await asyncio.gather(*(world.bus.dead_letter(body, Reason.PRIVILEGED, "") for body in bodies))
+    letters = await world.letters()
+    assert sorted(letter.body for letter in letters) == sorted(bodies)
+    assert len({letter.message_id for letter in letters}) == 40
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_an_outage_is_a_code_and_leaves_what_it_left(world: World, when: When) -> None:
+    await world.outage(when)
+    with pytest.raises(BusUnavailable) as caught:
+        await world.bus.dead_letter(b"{}", Reason.PRIVILEGED, "")
+    assert str(caught.value) == "bus-unavailable"
+    assert await world.fired()
+    assert len({letter.message_id for letter in await world.letters()}) == (1 if when == "after" else 0)

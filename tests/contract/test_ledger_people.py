@@ -1,0 +1,154 @@
+"""What every ledger promises about people and pauses, whatever it stands on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from shared.case import Case, State
+from shared.errors import Later, Reason
+from tests.contract.ledger_cases import FIRST, SECOND, waiting
+from tests.contract.ledger_worlds import NOW, World, run_azurite, world_of
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from run_azurite(tmp_path_factory.mktemp("azurite"))
+
+
+@pytest.fixture(params=["fake", "sandbox"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    async with world_of(request.param, request) as there:
+        yield there
+
+
+# --- people ---
+
+
+async def held(world: World, state: State = State.ANNOUNCED) -> Case:
+    return await world.ledger.save(None, waiting(state=state), "event")
+
+
+async def test_a_person_never_met_is_on_their_first_number(world: World) -> None:
+    person = await world.ledger.meet(str(uuid4()), FIRST, (await held(world)).id)
+    assert not person.other_case_open
+    assert person.is_first_number
+    assert person.number_first_seen == NOW
+
+
+async def test_the_first_number_stays_the_first_and_times_stay_what_they_were(world: World) -> None:
+    who, case = str(uuid4()), await held(world)
+    await world.ledger.meet(who, FIRST, case.id)
+    world.clock.advance(timedelta(hours=5))
+    changed = await world.ledger.meet(who, SECOND, case.id)
+    assert (changed.is_first_number, changed.number_first_seen) == (False, NOW + timedelta(hours=5))
+    world.clock.advance(timedelta(hours=5))
+    assert await (await world.another()).meet(who, SECOND, case.id) == changed
+    back = await world.ledger.meet(who, FIRST, case.id)
+    assert (back.is_first_number, back.number_first_seen) == (True, NOW)
+
+
+async def test_numbers_outlive_cases(world: World) -> None:
+    who, closed = str(uuid4()), await held(world, State.ONBOARDED)
+    await world.ledger.meet(who, FIRST, closed.id)
+    world.clock.advance(timedelta(days=300))
+    again = await world.ledger.meet(who, SECOND, (await held(world)).id)
+    assert not again.is_first_number
+
+
+async def test_of_many_numbers_the_first_and_the_latest_are_kept(world: World) -> None:
+    who, case = str(uuid4()), await held(world)
+    numbers = [f"+316123400{i:02}" for i in range(23)]
+    for number in numbers:
+        await world.ledger.meet(who, number, case.id)
+        world.clock.advance(MINUTE)
+    first = await world.ledger.meet(who, numbers[0], case.id)
+    assert (first.is_first_number, first.number_first_seen) == (True, NOW)
+    latest = await world.ledger.meet(who, numbers[-1], case.id)
+    assert (latest.is_first_number, latest.number_first_seen) == (False, NOW + 22 * MINUTE)
+    forgotten = await world.ledger.meet(who, numbers[1], case.id)
+    assert (forgotten.is_first_number, forgotten.number_first_seen) == (False, NOW + 23 * MINUTE)
+
+
+@pytest.mark.parametrize("state", [State.ANNOUNCED, State.ISSUING, State.SENT])
+async def test_an_open_case_keeps_its_person_from_others(world: World, state: State) -> None:
+    who, other = str(uuid4()), await held(world)
+    holder = await world.ledger.save(None, waiting(state=state, lease_until=NOW + MINUTE), "event")
+    assert not (await world.ledger.meet(who, FIRST, holder.id)).other_case_open
+    second = await world.ledger.meet(who, SECOND, other.id)
+    assert second.other_case_open
+    assert not second.is_first_number
+    assert not (await world.ledger.meet(who, FIRST, holder.id)).other_case_open
+    assert (await world.ledger.meet(who, SECOND, other.id)).number_first_seen == NOW
+
+
+@pytest.mark.parametrize("state", [State.ONBOARDED, State.GAVE_UP, State.CANCELLED, State.REFUSED, None])
+async def test_a_case_that_is_over_or_missing_lets_its_person_go(world: World, state: State | None) -> None:
+    who, other = str(uuid4()), await held(world)
+    gone = (await held(world, state)).id if state else uuid4().hex
+    await world.ledger.meet(who, FIRST, gone)
+    assert not (await world.ledger.meet(who, FIRST, other.id)).other_case_open
+    third = await held(world)
+    assert (await world.ledger.meet(who, FIRST, third.id)).other_case_open
+
+
+async def test_two_cases_never_take_one_person(world: World) -> None:
+    who, cases = str(uuid4()), [await held(world) for _ in range(4)]
+    ledgers = [await world.another() for _ in cases]
+    met = await asyncio.gather(*(ledger.meet(who, FIRST, case.id) for ledger, case in zip(ledgers, cases, strict=True)))
+    assert [person.other_case_open for person in met].count(False) == 1
+    again = [await world.ledger.meet(who, FIRST, case.id) for case in cases]
+    assert [person.other_case_open for person in again] == [person.other_case_open for person in met]
+
+
+async def test_people_are_told_apart(world: World) -> None:
+    case = await held(world)
+    await world.ledger.meet(str(uuid4()), FIRST, case.id)
+    assert (await world.ledger.meet(str(uuid4()), SECOND, case.id)).is_first_number
+
+
+# --- pause ---
+
+
+@pytest.mark.parametrize("lasts", [timedelta(minutes=15), timedelta(seconds=1)])
+async def test_a_pause_holds_everyone_for_as_long_as_it_lasts(world: World, lasts: timedelta) -> None:
+    await world.ledger.admit()
+    assert await world.ledger.pause(Reason.GRAPH_DENIED, "firstpass", lasts)
+    for ledger in (world.ledger, await world.another()):
+        with pytest.raises(Later) as caught:
+            await ledger.admit()
+        assert (caught.value.reason, caught.value.after) == (Reason.PAUSED, lasts)
+    world.clock.advance(lasts)
+    await world.ledger.admit()
+
+
+async def test_a_pause_made_elsewhere_is_noticed_within_five_seconds(world: World) -> None:
+    await world.ledger.admit()
+    await (await world.another()).pause(Reason.GRAPH_DENIED, "operator", timedelta(minutes=15))
+    world.clock.advance(timedelta(seconds=5))
+    with pytest.raises(Later):
+        await world.ledger.admit()
+
+
+async def test_one_caller_begins_a_pause(world: World) -> None:
+    ledgers = [await world.another() for _ in range(5)]
+    quarter = timedelta(minutes=15)
+    began = await asyncio.gather(*(ledger.pause(Reason.BUDGET, "firstpass", quarter) for ledger in ledgers))
+    assert began.count(True) == 1
+    world.clock.advance(quarter)
+    began = await asyncio.gather(*(ledger.pause(Reason.BUDGET, "firstpass", quarter) for ledger in ledgers))
+    assert began.count(True) == 1
+
+
+@pytest.mark.parametrize(("second", "left"), [(5, 14), (14, 14), (15, 15), (60, 60)])
+async def test_only_a_longer_pause_extends_one_and_it_begins_nothing(world: World, second: int, left: int) -> None:
+    assert await world.ledger.pause(Reason.GRAPH_DENIED, "firstpass", 15 * MINUTE)
+    world.clock.advance(MINUTE)
+    assert not await world.ledger.pause(Reason.TWILIO_DENIED, "firstpass", second * MINUTE)
+    with pytest.raises(Later) as caught:
+        await world.ledger.admit()
+    assert caught.value.after == left * MINUTE

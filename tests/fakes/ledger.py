@@ -1,0 +1,130 @@
+"""The ledger in memory: what adapters/tables.py promises, without a service."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.adapters.agenda import row_keys, row_to_write
+from shared.adapters.person_rows import Acquaintance
+from shared.adapters.storage import LedgerUnavailable
+from shared.adapters.tables import FREE
+from shared.case import Case, State
+from shared.errors import Later, Moved, Reason
+from shared.guard_rails import Person
+from shared.ports import Clock, Move
+
+type When = Literal["before", "between", "after"]
+"""`between` is for save only: the wake row is written, the head is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    until: datetime
+    reason: Reason
+    by: str
+
+
+class FakeLedger:
+    """Look at `cases`, `moves`, `agenda` ((PartitionKey, RowKey) -> case id), `people`, `paused` and `calls`.
+
+    `fail_next` plans a failure of the next call of a method; `fired` lists those that happened.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.cases: dict[str, Case] = {}
+        self.moves: dict[str, list[Move]] = {}
+        self.agenda: dict[tuple[str, str], str] = {}
+        self.people: dict[str, Acquaintance] = {}
+        self.paused: Pause | None = None
+        self.calls: list[str] = []
+        self.fired: list[tuple[str, When]] = []
+        self._clock = clock
+        self._planned: dict[str, tuple[When, Exception]] = {}
+        self._writes = 0
+
+    def fail_next(self, method: str, when: When = "before", error: Exception | None = None) -> None:
+        self._planned[method] = (when, error or LedgerUnavailable("ledger-unavailable"))
+
+    async def load(self, case_id: str) -> Case | None:
+        with self._call("load"):
+            return self.cases.get(case_id)
+
+    async def save(self, before: Case | None, after: Case, actor: str) -> Case:
+        with self._call("save"):
+            after = self._woken(after)
+            self._fail("save", "between")
+            held = self.cases.get(after.id)
+            if (held.etag if held else None) != (before.etag if before else None):
+                raise Moved
+            if held and after.moves <= held.moves:  # its history row is there already
+                raise Moved
+            self._writes += 1
+            self.cases[after.id] = after = replace(after, etag=f"etag-{self._writes}")
+            self.moves.setdefault(after.id, []).append(self._move(before, after, actor))
+            return after
+
+    async def history(self, case_id: str) -> list[Move]:
+        return list(self.moves.get(case_id, []))
+
+    async def wake(self, case: Case) -> None:
+        with self._call("wake"):
+            self._woken(case)
+
+    async def meet(self, user_id: str, number: str, case_id: str) -> Person:
+        with self._call("meet"):
+            known = self.people.get(user_id, Acquaintance()).shown(number, self._clock.now())
+            holder = self.cases.get(known.open_case) if known.open_case not in (None, case_id) else None
+            other_case_open = holder is not None and holder.state not in FREE
+            self.people[user_id] = known if other_case_open else replace(known, open_case=case_id)
+            return known.as_person(number, other_case_open=other_case_open)
+
+    async def admit(self) -> None:
+        with self._call("admit"):
+            if self.paused and self.paused.until > self._clock.now():
+                raise Later(Reason.PAUSED, self.paused.until - self._clock.now())
+
+    async def pause(self, reason: Reason, by: str, lasts: timedelta) -> bool:
+        with self._call("pause"):
+            now, in_force = self._clock.now(), self.paused
+            if in_force and in_force.until >= now + lasts:
+                return False
+            self.paused = Pause(now + lasts, reason, by)
+            return in_force is None or in_force.until <= now
+
+    async def close(self) -> None:
+        pass
+
+    def _woken(self, case: Case) -> Case:
+        moment = row_to_write(case, self._clock.now())
+        if moment is None:
+            return case
+        self.agenda[row_keys(moment, case.id)] = case.id
+        return replace(case, woken_at=moment)
+
+    def _move(self, before: Case | None, after: Case, actor: str) -> Move:
+        return Move(
+            at=self._clock.now(),
+            from_state=before.state if before else None,
+            to_state=after.state,
+            reason=after.reason,
+            actor=actor,
+            issuance=after.issuance,
+            attempt=after.attempt,
+            message_id=after.message_id if after.state is State.SENT else None,
+        )
+
+    @contextmanager
+    def _call(self, method: str) -> Generator[None]:
+        self.calls.append(method)
+        self._fail(method, "before")
+        yield
+        self._fail(method, "after")
+
+    def _fail(self, method: str, when: When) -> None:
+        planned, error = self._planned.get(method, (None, None))
+        if error and planned == when:
+            del self._planned[method]
+            self.fired.append((method, when))
+            raise error
