@@ -163,7 +163,10 @@ def _service_bus() -> "ServiceBusClient":
     """The adapter repeats what may be repeated; the SDK's own retries on top would outlast a run."""
     from azure.servicebus.aio import ServiceBusClient  # noqa: PLC0415 - as above
 
-    chosen, patience = settings(), {"try_timeout": 10, "retry_total": 0}
-    if chosen["ServiceBusConnection"]:
-        return ServiceBusClient.from_connection_string(chosen["ServiceBusConnection"].open(), **patience)
-    return ServiceBusClient(chosen["ServiceBusConnection__fullyQualifiedNamespace"], _credential(), **patience)
+    connection, namespace = (
+        settings()["ServiceBusConnection"],
+        settings()["ServiceBusConnection__fullyQualifiedNamespace"],
+    )
+    if connection:
+        return ServiceBusClient.from_connection_string(connection.open(), try_timeout=10, retry_total=0)
+    return ServiceBusClient(namespace, _credential(), try_timeout=10, retry_total=0)

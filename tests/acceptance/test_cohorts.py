@@ -24,7 +24,7 @@ def test_the_built_in_cohort_ends_as_its_people_deserve() -> None:
         "W-1004": ("announced", None),
         "W-1005": ("announced", None),
         "W-1006": ("announced", None),
-        "W-1007": ("sent", None),
+        "W-1007": ("announced", None),
         "W-1008": ("announced", None),
         "W-1009": ("announced", None),
         "W-1011": ("refused", "privileged"),
