@@ -163,10 +163,8 @@ def _service_bus() -> "ServiceBusClient":
     """The adapter repeats what may be repeated; the SDK's own retries on top would outlast a run."""
     from azure.servicebus.aio import ServiceBusClient  # noqa: PLC0415 - as above
 
-    connection, namespace = (
-        settings()["ServiceBusConnection"],
-        settings()["ServiceBusConnection__fullyQualifiedNamespace"],
-    )
-    if connection:
+    chosen = settings()
+    if connection := chosen["ServiceBusConnection"]:
         return ServiceBusClient.from_connection_string(connection.open(), try_timeout=10, retry_total=0)
+    namespace = chosen["ServiceBusConnection__fullyQualifiedNamespace"]
     return ServiceBusClient(namespace, _credential(), try_timeout=10, retry_total=0)

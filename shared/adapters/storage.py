@@ -89,7 +89,7 @@ class Table:
         keys = {"partition": partition_key, "first": from_key, "below": below_key}
 
         async def read() -> list[TableEntity]:
-            return [row async for row in self._client.query_entities(where, parameters=keys, **_ONCE)]
+            return [row async for row in self._client.query_entities(where, parameters=keys, retry_total=0)]
 
         try:
             return await self._call(read)
