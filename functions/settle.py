@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from shared.errors import FirstpassError, Moved
+from shared.errors import FirstpassError, Moved, Unavailable
 from shared.telemetry import Event, emit, places
 
 
@@ -19,7 +19,7 @@ async def settled(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
     except BaseException as error:  # noqa: BLE001 - see above
-        code = str(error) if isinstance(error, FirstpassError | Moved) else type(error).__name__
+        code = str(error) if isinstance(error, FirstpassError | Moved | Unavailable) else type(error).__name__
         emit(Event.FAILED, logging.ERROR, reason=code, error=places(error))
     else:
         return

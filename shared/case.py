@@ -39,6 +39,9 @@ class State(StrEnum):
 CLOSED = frozenset({State.ONBOARDED, State.GAVE_UP})
 """Only an event with a later hire date opens these again."""
 
+FREE = CLOSED | {State.CANCELLED, State.REFUSED}
+"""A case in these states does not hold its person: another case may take them."""
+
 LEGAL: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.ANNOUNCED, State.CANCELLED}),
     State.ANNOUNCED: frozenset({State.ANNOUNCED, State.ISSUING, State.REFUSED, State.CANCELLED}),

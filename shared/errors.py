@@ -4,9 +4,12 @@ FirstpassError
 ├── Later         nothing was sent; the case waits `after` that long
 ├── Unconfirmed   a pass may have been made, or a message sent: the lease decides when to look again
 ├── Refused       this case gets no pass; a dead letter says why
-├── Halted        the tenant or an account is at fault, not the joiner: everything pauses
-├── Moved         somebody else wrote the case first (HTTP 412): let go, the message comes again
-└── IllegalMove   a bug: the case cannot go there
+└── Halted        the tenant or an account is at fault, not the joiner: everything pauses
+Moved             somebody else wrote the case first (HTTP 412): let go, the message comes again
+Unavailable       storage or the queue of dead letters gives no answer: the message comes again
+├── LedgerUnavailable
+└── BusUnavailable
+IllegalMove       a bug: the case cannot go there
 
 Anything else that escapes is a bug. Texts of these errors are codes: they reach host logs and dead letters.
 """
@@ -105,3 +108,23 @@ class Moved(Exception):  # noqa: N818 - as Later
 
 class IllegalMove(Exception):  # noqa: N818 - as Later
     """A bug in the flow: the table of legal moves has no such move."""
+
+
+class Unavailable(RuntimeError):  # noqa: N818 - as Later
+    """What the app keeps or writes itself gave no usable answer; nobody knows whether a write landed. Text: a code."""
+
+
+class LedgerUnavailable(Unavailable):
+    """The ledger could not be read or written.
+
+    The codes: `ledger-unavailable` (no answer in time), `ledger-denied` (our identity may not), `ledger-rejected` (a
+    request the service does not take: a bug of ours), `ledger-contended` (others wrote the same row again and again).
+    """
+
+
+class BusUnavailable(Unavailable):
+    """A message is not known to be in the queue; it may be.
+
+    The codes: `bus-unavailable` (no answer in time), `bus-denied` (our identity may not send), `bus-rejected` (no such
+    queue, a disabled one, or a message too large for it).
+    """

@@ -20,22 +20,14 @@ from azure.servicebus.exceptions import (
 )
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from shared.errors import Reason
+from shared.errors import BusUnavailable, Reason
 from shared.ports import Clock
 
 DESCRIPTION_LENGTH: Final = 1_000
 """Characters; Service Bus allows a few thousand, and all headers of a message together 64 KB."""
 
 
-class BusUnavailable(RuntimeError):  # noqa: N818 - reads as the errors of shared/errors.py do
-    """The message is not known to be in the queue; it may be. The text is only a code.
-
-    The codes: `bus-unavailable` (no answer in time), `bus-denied` (our identity may not send), `bus-rejected` (no such
-    queue, a disabled one, or a message too large for it).
-    """
-
-
-class _Again(Exception):  # noqa: N818 - as above
+class _Again(Exception):  # noqa: N818 - reads as the errors of shared/errors.py do
     """Sending failed in a way that may pass."""
 
 

@@ -12,21 +12,15 @@ from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableServiceClient
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from shared.errors import LedgerUnavailable
+
 Operation = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 
 _ONCE: Final = {"retry_total": 0}
 """The SDK repeats what it takes for a failed connection, transactions too, even when the service had committed."""
 
 
-class LedgerUnavailable(RuntimeError):  # noqa: N818 - reads as the errors of shared/errors.py do
-    """The ledger could not be read or written, and nobody knows whether a write landed. The text is only a code.
-
-    The codes: `ledger-unavailable` (no answer in time), `ledger-denied` (our identity may not), `ledger-rejected` (a
-    request the service does not take: a bug of ours), `ledger-contended` (others wrote the same row again and again).
-    """
-
-
-class Conflict(Exception):  # noqa: N818 - as above
+class Conflict(Exception):  # noqa: N818 - reads as the errors of shared/errors.py do
     """A condition of a transaction did not hold: this try wrote nothing.
 
     An earlier try whose answer was lost may have written it all; whoever must know reads.

@@ -22,9 +22,9 @@ from shared.adapters.case_rows import (
 )
 from shared.adapters.person_rows import PERSON, Acquaintance, acquaintance_of, person_row
 from shared.adapters.seal import Fingerprints, Seal
-from shared.adapters.storage import Conflict, LedgerUnavailable, Operation, Patience, Table, insert, replace_row
-from shared.case import CLOSED, Case, State
-from shared.errors import Later, Moved, Reason
+from shared.adapters.storage import Conflict, Operation, Patience, Table, insert, replace_row
+from shared.case import FREE, Case, State
+from shared.errors import Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
 from shared.ports import Clock, Move
 
@@ -32,9 +32,6 @@ PAUSE_KNOWN_FOR: Final = 5.0
 """Seconds for which a look at the pause holds."""
 ROUNDS: Final = 8
 """How often a row that others write at the same time is read again before we give up."""
-
-FREE: Final = CLOSED | {State.CANCELLED, State.REFUSED}
-"""A case in these states does not hold its person."""
 
 _CONTROL, _PAUSE = "control", "pause"
 

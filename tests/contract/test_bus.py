@@ -7,8 +7,7 @@ import pytest
 import pytest_asyncio
 
 from sandbox.process import Service
-from shared.adapters.service_bus import BusUnavailable
-from shared.errors import Reason
+from shared.errors import BusUnavailable, Reason
 from tests.contract.bus_worlds import BrokerWorld, FakeWorld, Watcher, When, World, run_broker
 
 pytestmark = [

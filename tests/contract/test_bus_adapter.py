@@ -10,8 +10,8 @@ import pytest_asyncio
 from azure.servicebus.aio import ServiceBusClient
 
 from sandbox.process import Service, start
-from shared.adapters.service_bus import BusUnavailable, Patience, ServiceBusBus
-from shared.errors import Reason
+from shared.adapters.service_bus import Patience, ServiceBusBus
+from shared.errors import BusUnavailable, Reason
 from shared.wiring import SystemClock
 from tests.contract.bus_worlds import QUEUE, BrokerWorld, Watcher, run_broker
 

@@ -17,8 +17,9 @@ from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconf
 from shared.events import Channel
 from shared.ports import Courier
 from shared.secret import Secret
+from tests.contract.phone_driver import Phone
 from tests.fakes.clock import FakeClock
-from tests.fakes.courier import FakeCourier, Phone
+from tests.fakes.courier import FakeCourier
 
 NUMBER = "+31612345678"
 TEMPLATE = "HX" + "a1" * 16

@@ -26,8 +26,8 @@ from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconf
 from shared.events import Channel
 from shared.ports import Message
 from shared.secret import Secret
+from tests.contract.phone_driver import Phone
 from tests.fakes.clock import FakeClock
-from tests.fakes.courier import Phone
 
 NUMBER = "+31612345678"
 NL, PT, BRAZIL, OTHER = (f"HX{digit * 32}" for digit in "1234")

@@ -8,9 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from shared.adapters.storage import LedgerUnavailable
 from shared.case import Case, Held, State
-from shared.errors import Later, Moved, Reason
+from shared.errors import Later, LedgerUnavailable, Moved, Reason
 from shared.events import Channel
 from shared.plan import Terms
 from tests.contract.ledger_cases import ALICE, BOB, FIRST, announced, waiting

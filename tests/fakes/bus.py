@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
-from shared.adapters.service_bus import BusUnavailable
-from shared.errors import Reason
+from shared.errors import BusUnavailable, Reason
 
 
 @dataclass(frozen=True, slots=True)

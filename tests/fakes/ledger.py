@@ -8,10 +8,8 @@ from typing import Literal
 
 from shared.adapters.agenda import row_keys, row_to_write
 from shared.adapters.person_rows import Acquaintance
-from shared.adapters.storage import LedgerUnavailable
-from shared.adapters.tables import FREE
-from shared.case import Case, State
-from shared.errors import Later, Moved, Reason
+from shared.case import FREE, Case, State
+from shared.errors import Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
 from shared.ports import Clock, Move
 

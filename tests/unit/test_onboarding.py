@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.case import LEASE, State
-from shared.errors import FirstpassError, Halted, Later, Moved, Reason, Refused, Unconfirmed
+from shared.errors import FirstpassError, Halted, Later, LedgerUnavailable, Moved, Reason, Refused, Unconfirmed
 from shared.events import Channel
 from shared.guard_rails import NumberSource
 from tests.builders import NUMBER, USER_ID, body, facts, hired, policy
@@ -387,7 +387,7 @@ FAULTS: list[tuple[str, str]] = [
 async def test_storage_that_fails_once_loses_nobody(method: str, when: Any) -> None:
     house = House()
     house.ledger.fail_next(method, when)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(LedgerUnavailable):
         await house.hire()
     assert house.ledger.fired == [(method, when)]
     await house.hire()  # the message comes again
