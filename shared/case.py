@@ -5,14 +5,14 @@ A case never changes; a move gives a new one. All times are UTC. Only `ledger.sa
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from shared.errors import IllegalMove, Reason
 from shared.events import Cancellation, Channel, HireEvent, Version
 from shared.guard_rails import Known
-from shared.plan import Terms, When, local_date
+from shared.plan import Terms, When
 
 LEASE = timedelta(seconds=180)
 """How long a claim keeps other runs from issuing; a run stops itself after half of it (onboarding.RUN_SECONDS)."""
@@ -80,6 +80,7 @@ class Case:
     version: Version
     event: HireEvent | None = None
     user_id: str | None = None
+    hire_date: date | None = None
     opens_at: datetime | None = None
     deliver_at: datetime | None = None
     not_before: datetime | None = None
@@ -194,6 +195,7 @@ def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When) -
     plan: dict[str, Any] = {
         "version": event.version,
         "event": event,
+        "hire_date": event.hire_date,
         "opens_at": when.opens_at,
         "deliver_at": when.deliver_at,
     }
@@ -226,10 +228,7 @@ _NOTHING_DUE: Mapping[str, Any] = {"not_before": None, "reason": None}
 
 
 def _is_news_of_a_closed_hire(case: Case, event: HireEvent) -> bool:
-    if case.state not in CLOSED or case.opens_at is None:
-        return case.state in CLOSED
-    last = case.event.hire_date if case.event else local_date(event, case.opens_at)  # the event is wiped in time
-    return event.hire_date <= last
+    return case.state in CLOSED and (case.hire_date is None or event.hire_date <= case.hire_date)
 
 
 def _asks_for_the_same_pass(case: Case, event: HireEvent, when: When) -> bool:

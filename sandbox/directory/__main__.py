@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import json
 from pathlib import Path
 
@@ -13,16 +12,14 @@ from sandbox.process import announce, serve_until_told
 
 async def main(options: argparse.Namespace) -> None:
     """Serve until the parent is gone or says so."""
-    world = json.loads(options.world) if options.world else None
     now = SandboxClock(options.clock).now if options.clock else None
-    async with contextlib.AsyncExitStack() as stack:
-        directory = await stack.enter_async_context(running(world, now=now, port=options.port))
+    async with running(options.world, now=now, port=options.port) as directory:
         announce(url=directory.url, identity=directory.identity)
-        await serve_until_told(stack.aclose)
+        await serve_until_told(lambda: asyncio.sleep(0))  # leaving the block closes it
 
 
 parser = argparse.ArgumentParser(prog="sandbox.directory")
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--clock", type=Path)
-parser.add_argument("--world", type=lambda path: Path(path).read_text())
+parser.add_argument("--world", type=lambda path: json.loads(Path(path).read_text()))
 asyncio.run(main(parser.parse_args()))

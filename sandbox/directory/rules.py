@@ -4,95 +4,78 @@
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
-from sandbox.directory.state import Json, Pass, Principal, World
+from sandbox.directory.shapes import Json, iso
+from sandbox.directory.world import GRAPH, Pass, World, method
 
 
-@dataclass
 class Refusal(Exception):  # noqa: N818 - the service's word on a request, an error only to its caller
-    """An answer other than success, with Graph's code and text."""
+    """An answer other than success: a row of `refusals` in graph.json with its gaps filled in."""
 
-    status: int
-    code: str
-    message: str
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    def __init__(self, row: str, **gaps: object) -> None:
+        super().__init__(row)
+        refusal = GRAPH["refusals"][row]
+        self.status, self.code, self.message = refusal["status"], refusal["code"], refusal["message"].format(**gaps)
+        self.headers = {name: value.format(**gaps) for name, value in refusal.get("headers", {}).items()}
 
 
-def create_pass(world: World, user: Principal, start: datetime | None, minutes: int | None, *, once: bool) -> Pass:
-    """Make the user's pass; the one before is gone (create: it is deleted and a new one made).
-
-    Raises:
-        Refusal: 400, a rule is broken and nothing has changed.
-    """
-    now, policy = world.now(), world.settings["policy"]
-    lifetime: int = policy["defaultLifetimeInMinutes"] if minutes is None else minutes
-    once = once or policy["isUsableOnce"]  # the policy can make every pass one-time (how-to)
-    tap = Pass(id=str(uuid.uuid4()), start=start or now, created=now, minutes=lifetime, once=once)
-    for broken, text in _refusals(world, user, tap):
-        if broken:
-            raise Refusal(400, "badRequest", text)
-    tap.code = world.next_code()
-    user.tap = tap
-    world.created[user.properties["id"]] += 1
+def create_pass(world: World, user: Json, wish: Json) -> Pass:
+    """Make the user's pass, or raise a Refusal; the one before is gone (create: it is deleted and a new one made)."""
+    now, policy, old = world.now(), world.settings["policy"], world.passes.get(user["id"])
+    start = datetime.fromisoformat(wish["startDateTime"]) if "startDateTime" in wish else now
+    minutes = wish.get("lifetimeInMinutes", policy["defaultLifetimeInMinutes"])
+    # Signs in elsewhere; `userType` alone says nothing (Microsoft Learn, Properties of a B2B collaboration user).
+    issuers = {identity.get("issuer") for identity in user["identities"]}
+    refusals = {
+        "external-guest": "ExternalAzureAD" in issuers or user["creationType"] == "Invitation",
+        "policy-off": policy["state"] != "enabled",
+        "bad-lifetime": not policy["minimumLifetimeInMinutes"] <= minutes <= policy["maximumLifetimeInMinutes"],
+        "past-start": start < now,
+        "pass-exists": old is not None and now < old.end and not world.settings["replaceExisting"],
+    }
+    for row in (row for row, holds in refusals.items() if holds):
+        raise Refusal(row, **policy)
+    shown = {
+        "id": str(uuid.uuid4()), "startDateTime": iso(start), "createdDateTime": iso(now), "lifetimeInMinutes": minutes,
+        "isUsableOnce": wish.get("isUsableOnce", False) or policy["isUsableOnce"],  # all may be one-time (how-to)
+    }  # fmt: skip
+    tap = world.passes[user["id"]] = Pass(shown, start, start + timedelta(minutes=minutes), world.next_code())
+    world.created[user["id"]] += 1
     return tap
 
 
-def _refusals(world: World, user: Principal, tap: Pass) -> Iterable[tuple[bool, str]]:
-    policy, replaces = world.settings["policy"], world.settings["replaceExisting"]
-    low, high = policy["minimumLifetimeInMinutes"], policy["maximumLifetimeInMinutes"]
-    # Signs in elsewhere; `userType` alone says nothing (Microsoft Learn, Properties of a B2B collaboration user).
-    issuers = {identity.get("issuer") for identity in user.properties["identities"]}
-    external = "ExternalAzureAD" in issuers or user.properties["creationType"] == "Invitation"
-    # How-to, troubleshooting.
-    yield external, "Temporary Access Pass cannot be added to an external guest user."
-    # The text as far as public code quotes it; the status is ours.
-    off = policy["state"] != "enabled"
-    yield off, "Converged UserCredentialPolicy does not allow creating or updating this method."
-    # Microsoft Graph docs, pull request 12187.
-    outside = not low <= tap.minutes <= high
-    yield outside, f"Invalid LifetimeInMinutes specified. The valid range between {low} and {high}."
-    # Microsoft Graph .NET SDK, issue 2724.
-    yield tap.start < tap.created, "Invalid StartDateTime specified. It can not be a time in the past."
-    # Beta page of 2021: the existing one is to be deleted first; the text is ours.
-    valid = user.tap is not None and tap.created < user.tap.end
-    yield valid and not replaces, "A valid Temporary Access Pass already exists for this user."
+def told(world: World, key: str) -> list[Json]:
+    """What may be told about the user's pass, if there is one: everything but its code.
 
-
-def usability(world: World, user: Principal, tap: Pass) -> str:
-    """The pass's `methodUsabilityReason`; it can be used only while that is EnabledByPolicy (resource page)."""
-    now, policy = world.now(), world.settings["policy"]
-    known = {"all_users", user.properties["id"], *(group.properties["id"] for group in world.memberships(user))}
+    It can be used only while its `methodUsabilityReason` is EnabledByPolicy (resource page).
+    """
+    if (tap := world.passes.get(key)) is None:
+        return []
+    now, policy, once = world.now(), world.settings["policy"], tap.shown["isUsableOnce"]
+    known = {"all_users", key, *(group["id"] for group in world.groups_of(world.users[key]))}
     included, excluded = ({one["id"] for one in policy[f"{verb}cludeTargets"]} & known for verb in ("in", "ex"))
     reasons = (
         (policy["state"] != "enabled", "DisabledByPolicy"),
         (bool(excluded) or not included, "DisabledByPolicy"),  # Microsoft Learn, Manage authentication methods
-        (policy["isUsableOnce"] and not tap.once, "DisabledByPolicy"),  # how-to, troubleshooting
-        (tap.once and tap.used, "OneTimeUsed"),
+        (policy["isUsableOnce"] and not once, "DisabledByPolicy"),  # how-to, troubleshooting
+        (once and tap.used, "OneTimeUsed"),
         (now < tap.start, "NotYetValid"),
         (now >= tap.end, "Expired"),
     )
-    return next((reason for holds, reason in reasons if holds), "EnabledByPolicy")
+    reason = next((reason for holds, reason in reasons if holds), "EnabledByPolicy")
+    return [tap.shown | {"isUsable": reason == "EnabledByPolicy", "methodUsabilityReason": reason}]
 
 
-def sign_in(world: World, user: Principal | None, code: str, registers: str | None) -> str:
-    """Try a pass as the joiner would; EnabledByPolicy means it worked, any other code says why it did not."""
-    if user is None or user.tap is None or user.tap.code != code:
-        return "UserNotFound" if user is None else "WrongPass" if user.tap else "NoPass"
-    reason = usability(world, user, user.tap) if user.properties["accountEnabled"] else "AccountDisabled"
-    if reason == "EnabledByPolicy":
-        user.tap.used = True
-        user.methods += [method(registers, world.now())] if registers else []
-    return reason
-
-
-def method(kind: str, created: datetime, key: str | None = None) -> Json:
-    """A sign-in method as the directory keeps it: Graph's type name, an id, and since when."""
-    return {"@odata.type": kind, "id": key or str(uuid.uuid4()), "createdDateTime": iso(created)}
-
-
-def iso(moment: datetime) -> str:
-    """A moment as Graph writes it: UTC, with Z."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+def sign_in(world: World, attempt: Json) -> Json:
+    """Try a pass as the joiner would: whether it `worked`, and the `reason`, EnabledByPolicy when it did."""
+    user = world.user(attempt["user"])
+    tap = world.passes.get(user["id"]) if user else None
+    if user is None or tap is None or tap.code != attempt["pass"]:
+        return {"worked": False, "reason": "UserNotFound" if user is None else "WrongPass" if tap else "NoPass"}
+    reason = told(world, user["id"])[0]["methodUsabilityReason"] if user["accountEnabled"] else "AccountDisabled"
+    if worked := reason == "EnabledByPolicy":
+        tap.used = True
+        if kind := attempt.get("registers"):
+            user["methods"].append(method({"@odata.type": kind}, world.now()))
+    return {"worked": worked, "reason": reason}

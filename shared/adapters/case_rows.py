@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -70,6 +70,7 @@ _TEXT = Column(str, _text)
 _NUMBER = Column(int, _is(int))
 _FLAG = Column(bool, _is(bool))
 _TIME = Column(write_time, read_time)
+_DATE = Column(date.isoformat, lambda value: date.fromisoformat(_text(value)))
 _TIMES = Column(
     lambda moments: " ".join(map(write_time, moments)) or None,
     lambda value: tuple(map(read_time, _text(value).split())),
@@ -77,6 +78,7 @@ _TIMES = Column(
 
 COLUMNS: Final[Mapping[str, Column]] = {
     "state": _one_of(State),
+    "hire_date": _DATE,
     "opens_at": _TIME,
     "deliver_at": _TIME,
     "not_before": _TIME,

@@ -213,12 +213,12 @@ def facts_from(parts: Mapping[str, Sequence[Any]], user_id: str, number_attribut
     kinds = [_Method.model_validate(method).kind for method in methods]
     taps = [_Tap.model_validate(method) for method, kind in zip(methods, kinds, strict=True) if kind == _TAP]
     return Facts(
-        user_id=user.id,
+        user_id=user.id.lower(),
         account_enabled=user.account_enabled,
         is_external_guest=user.is_external_guest,
         mobile_phone=_number(parts["user"][0], number_attribute),
         employee_hire_date=user.employee_hire_date,
-        groups=frozenset(group.id for group in groups),
+        groups=frozenset(group.id.lower() for group in groups),
         has_role=any(held) or any(group.is_assignable_to_role for group in (*groups, *owned)),
         methods=tuple(kind.removeprefix("#microsoft.graph.").removesuffix("AuthenticationMethod") for kind in kinds),
         live_pass=next(iter(_live(taps, now)), None),
@@ -239,8 +239,8 @@ def policy_from(body: object) -> Policy:
         minimum_lifetime_in_minutes=read.minimum_lifetime_in_minutes,
         maximum_lifetime_in_minutes=read.maximum_lifetime_in_minutes,
         is_usable_once=read.is_usable_once,
-        include_targets=frozenset(target.id for target in read.include_targets),
-        exclude_targets=frozenset(target.id for target in read.exclude_targets),
+        include_targets=frozenset(target.id.lower() for target in read.include_targets),
+        exclude_targets=frozenset(target.id.lower() for target in read.exclude_targets),
     )
 
 

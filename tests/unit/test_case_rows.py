@@ -44,6 +44,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "version": VERSIONS,
     "event": st.none() | EVENTS,
     "user_id": st.none() | WORDS,
+    "hire_date": st.none() | st.dates(),
     "claims": st.lists(MOMENTS, max_size=4).map(tuple),
     "reason": st.none() | st.sampled_from(Reason),
     "pass_id": st.none() | WORDS,

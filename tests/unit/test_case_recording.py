@@ -1,0 +1,187 @@
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from shared.case import (
+    DELETIONS,
+    LEASE,
+    SECOND_DELETION,
+    Act,
+    Case,
+    Held,
+    State,
+    Step,
+    record_cancellation,
+    record_hire,
+)
+from shared.errors import Reason
+from shared.events import Channel, DevicePath, UserRef
+from tests.builders import CASE_ID, NOW, USER_ID, cancellation, case, case_in, claimed, hire_event, plan, terms, version
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+NUMBER_OF_ANOTHER = "+31687654321"
+
+
+def recorded(before: Case | None, minutes: int = 1, **changes: Any) -> Case | None:
+    """`before` after a later event about the same hire, planned anew."""
+    event = hire_event(version=version(minutes), **changes)
+    return record_hire(before, CASE_ID, event, plan(event))
+
+
+def certain(after: Case | None) -> Case:
+    assert after is not None
+    return after
+
+
+def test_the_first_event_announces_a_case() -> None:
+    event = hire_event()
+    after = certain(record_hire(None, CASE_ID, event, plan(event)))
+    assert (after.id, after.state, after.issuance, after.attempt, after.sends, after.moves) == (
+        CASE_ID,
+        State.ANNOUNCED,
+        1,
+        0,
+        0,
+        1,
+    )
+    assert (after.event, after.version) == (event, event.version)
+    assert (after.opens_at, after.deliver_at) == (plan(event).opens_at, plan(event).deliver_at)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_duplicate_or_an_older_event_changes_nothing(state: State) -> None:
+    before = replace(case_in(state), version=version(0))
+    for minutes in (0, -1, -10_000):
+        assert recorded(before, minutes, hire_date=date(2027, 1, 4)) is None
+        assert record_cancellation(before, CASE_ID, cancellation(minutes), NOW) is None
+
+
+def test_at_the_same_time_the_id_decides() -> None:
+    event = hire_event(version=version(0, "evt-2"), hire_date=date(2026, 12, 8))
+    assert certain(record_hire(case(), CASE_ID, event, plan(event))).version == event.version
+    older = hire_event(version=version(0, "evt-0"))
+    assert record_hire(case(), CASE_ID, older, plan(older)) is None
+
+
+def test_a_moved_date_moves_a_waiting_case_within_its_issuance() -> None:
+    before = case(attempt=2, not_before=NOW + DAY, reason=Reason.ACCOUNT_DISABLED)
+    after = certain(recorded(before, hire_date=date(2026, 12, 8)))
+    assert (after.state, after.issuance, after.attempt) == (State.ANNOUNCED, 1, 2)
+    assert (after.not_before, after.reason) == (None, None)
+    assert after.opens_at == certain(before).opens_at + 7 * DAY  # pyright: ignore[reportOptionalOperand] - planned
+
+
+@pytest.mark.parametrize("state", [State.ISSUING, State.SENT])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hire_date": date(2026, 12, 8)},
+        {"user": UserRef("employeeId", "7")},
+        {"device_paths": (DevicePath.AUTOPILOT,)},
+        {"mobile_phone": NUMBER_OF_ANOTHER},
+        {"mobile_phone": None},
+        {"channel": Channel.WHATSAPP},
+    ],
+    ids=lambda it: next(iter(it)),
+)
+def test_news_about_the_pass_begins_a_new_issuance_and_leaves_the_lease(state: State, change: dict[str, Any]) -> None:
+    before = case_in(state)
+    after = certain(recorded(before, **change))
+    assert (after.state, after.issuance, after.attempt, after.sends) == (State.ANNOUNCED, before.issuance + 1, 0, 0)
+    assert after.lease_until == before.lease_until
+    assert (after.pass_id, after.claims, after.user_id) == (before.pass_id, before.claims, before.user_id)
+
+
+@pytest.mark.parametrize("state", [State.ISSUING, State.SENT])
+@pytest.mark.parametrize(
+    "change", [{}, {"locale": "en"}, {"hire_date": date(2026, 11, 29), "first_day": date(2026, 12, 1)}]
+)
+def test_an_event_that_asks_for_the_same_pass_only_moves_the_version(state: State, change: dict[str, Any]) -> None:
+    before = case_in(state)
+    after = certain(recorded(before, **change))
+    assert after == replace(before, version=after.version, event=after.event, moves=before.moves + 1)
+    assert after.version == version(1)
+
+
+def test_device_paths_in_another_order_ask_for_the_same_pass() -> None:
+    both = (DevicePath.AUTOPILOT, DevicePath.AUTHENTICATOR)
+    before = case(hire_event(device_paths=both)).claimed(USER_ID, terms(), NOW)
+    assert certain(recorded(before, device_paths=both[::-1])).state is State.ISSUING
+
+
+def test_a_case_that_once_sent_begins_a_new_issuance_even_while_it_waits() -> None:
+    before = claimed().intended("tap-1").put_off(Reason.PAUSED, NOW, held=Held(lease=True))
+    assert before.sends == 1
+    after = certain(recorded(before, hire_date=date(2026, 12, 8)))
+    assert (after.issuance, after.attempt, after.sends) == (2, 0, 0)
+
+
+def test_a_refused_case_is_opened_by_any_later_event() -> None:
+    after = certain(recorded(case_in(State.REFUSED)))
+    assert (after.state, after.issuance, after.attempt, after.reason) == (State.ANNOUNCED, 2, 0, None)
+    assert after.next_step() is not None
+
+
+@pytest.mark.parametrize("state", [State.ONBOARDED, State.GAVE_UP])
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "Pacific/Auckland", "America/Los_Angeles"])
+@pytest.mark.parametrize("wiped", [False, True])
+def test_a_closed_case_is_opened_only_by_a_later_hire_date(state: State, zone: str, wiped: bool) -> None:
+    before = replace(case(hire_event(time_zone=zone)), state=state)
+    before = replace(before, event=None) if wiped else before
+    for same_or_earlier in (date(2026, 12, 1), date(2026, 11, 30)):
+        assert recorded(before, time_zone=zone, hire_date=same_or_earlier, mobile_phone=NUMBER_OF_ANOTHER) is None
+    after = certain(recorded(before, time_zone=zone, hire_date=date(2026, 12, 2)))
+    assert (after.state, after.issuance) == (State.ANNOUNCED, 2)
+
+
+def test_a_closed_case_nobody_planned_stays_closed() -> None:
+    assert recorded(replace(case(hire_date=None), state=State.GAVE_UP), hire_date=date(2027, 1, 4)) is None
+
+
+# --- cancelling ---
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_cancellation_ends_any_case_and_deletes_what_it_may_have_issued(state: State) -> None:
+    before = case_in(state)
+    after = certain(record_cancellation(before, CASE_ID, cancellation(2), NOW))
+    issued = before.user_id is not None
+    assert (after.state, after.version, after.reason) == (State.CANCELLED, version(2), None)
+    assert after.deletions_left == (DELETIONS if issued else 0)
+    assert after.lease_until == before.lease_until
+    assert (after.next_step() is not None) == issued
+
+
+def test_a_cancelled_case_deletes_twice_and_then_rests() -> None:
+    first = case_in(State.CANCELLED)
+    assert first.next_step() == Step(Act.REVOKE, NOW)
+    second = first.passes_deleted(NOW + MINUTE)
+    assert second.next_step() == Step(Act.REVOKE, NOW + MINUTE + SECOND_DELETION)
+    rests = second.passes_deleted(NOW + HOUR)
+    assert (rests.state, rests.next_step(), rests.delete_at) == (State.CANCELLED, None, None)
+
+
+def test_a_deletion_waits_for_the_lease_of_a_run_under_way() -> None:
+    after = certain(record_cancellation(claimed(), CASE_ID, cancellation(), NOW))
+    assert after.next_step() == Step(Act.REVOKE, NOW + LEASE)
+
+
+def test_a_cancellation_that_overtakes_its_hire_keeps_it_out() -> None:
+    before = certain(record_cancellation(None, CASE_ID, cancellation(5), NOW))
+    assert (before.state, before.issuance, before.next_step(), before.moves) == (State.CANCELLED, 0, None, 1)
+    assert recorded(before, 4) is None
+    rehired = certain(recorded(before, 6))
+    assert (rehired.state, rehired.issuance, rehired.moves) == (State.ANNOUNCED, 1, 2)
+
+
+def test_a_later_hire_opens_a_cancelled_case_and_stops_its_deletions() -> None:
+    before = case_in(State.CANCELLED)
+    after = certain(recorded(before, 2))
+    assert (after.state, after.issuance, after.deletions_left, after.delete_at) == (
+        State.ANNOUNCED,
+        before.issuance + 1,
+        0,
+        None,
+    )

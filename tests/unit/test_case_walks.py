@@ -1,0 +1,149 @@
+"""Random walks over every move of a case: what holds in each state, whatever came before."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from random import Random
+
+import pytest
+
+from shared.case import CLOSED, MAX_SENDS, Act, Case, Held, State, record_cancellation, record_hire
+from shared.errors import Reason
+from shared.events import Channel, Version
+from tests.builders import CASE_ID, NOW, USER_ID, cancellation, hire_event, plan, terms, version
+
+OPEN = {State.ANNOUNCED, State.ISSUING}
+STEPS = 40
+WALKS_PER_SEED = 30
+
+
+class Walk:
+    """The flow of onboarding.py with every outcome chosen by `dice`: one run at a time, events at any time."""
+
+    def __init__(self, dice: Random) -> None:
+        self.dice = dice
+        self.head: Case | None = None
+        self.held: Held | None = None
+        """What the run under way holds; None when there is none."""
+        self.now: datetime = NOW
+        self.events = 0
+        self.attempts: set[tuple[int, int]] = set()
+        self.walked: Counter[str] = Counter()
+
+    def walk(self) -> None:
+        for _ in range(STEPS):
+            move = self.dice.choice(list(self.moves()))
+            before, after = self.head, move()
+            self.walked[move.__name__] += after is not None
+            if after is not None:
+                self.assert_follows(before, after)
+                self.head = after
+                self.assert_sound(after)
+
+    def moves(self) -> Iterator[Callable[[], Case | None]]:
+        yield self.hire
+        yield self.cancel
+        step = self.head.next_step() if self.head else None
+        if self.head and self.head.state is State.SENT:
+            yield self.close
+        if self.held:
+            yield from (self.intend, self.sent)[self.held.intended :][:1] * 3
+            yield from (self.put_off, self.refuse, self.die)
+        elif step:
+            self.now = max(self.now, step.due)
+            yield from (self.claim, self.claim, self.put_off, self.refuse) if step.act is Act.ISSUE else (self.revoke,)
+
+    # --- moves; each returns the new head, or None when there is none ---
+
+    def hire(self) -> Case | None:
+        event = hire_event(
+            version=self.version(),
+            hire_date=date(2026, 12, self.dice.randint(1, 5)),
+            channel=self.dice.choice(list(Channel)),
+        )
+        return self.interrupting(record_hire(self.head, CASE_ID, event, plan(event, self.now)))
+
+    def cancel(self) -> Case | None:
+        self.version()
+        return self.interrupting(record_cancellation(self.head, CASE_ID, cancellation(self.events), self.now))
+
+    def version(self) -> Version:
+        """A new one, or now and then one that was seen before."""
+        self.events += self.dice.random() < 0.7
+        return version(self.events)
+
+    def interrupting(self, after: Case | None) -> Case | None:
+        """A run under way finds that its head has moved, and stops."""
+        self.held = self.held if after is None else None
+        return after
+
+    def claim(self) -> Case:
+        if self.certain().sends >= MAX_SENDS:  # the rule of the flow
+            return self.certain().refused(Reason.SEND_UNCONFIRMED, held=Held())
+        self.held = Held(lease=True)
+        after = self.certain().claimed(USER_ID, terms(), self.now)
+        assert (after.issuance, after.attempt) not in self.attempts, "an attempt number is used once"
+        self.attempts.add((after.issuance, after.attempt))
+        return after
+
+    def intend(self) -> Case:
+        self.held = Held(lease=True, intended=1)
+        return self.certain().intended(f"tap-{len(self.attempts)}")
+
+    def sent(self) -> Case:
+        self.held = None
+        return self.certain().sent("SM1", Channel.SMS, self.now)
+
+    def put_off(self) -> Case:
+        held, self.held = self.held or Held(), None
+        return self.certain().put_off(Reason.PAUSED, self.now + timedelta(minutes=1), held=held)
+
+    def refuse(self) -> Case:
+        held, self.held = self.held or Held(), None
+        return self.certain().refused(Reason.PRIVILEGED, held=held)
+
+    def die(self) -> None:
+        self.held = None
+
+    def revoke(self) -> Case:
+        return self.certain().passes_deleted(self.now)
+
+    def close(self) -> Case:
+        return self.certain()._to(self.dice.choice(sorted(CLOSED)))
+
+    def certain(self) -> Case:
+        assert self.head is not None
+        return self.head
+
+    # --- promises ---
+
+    def assert_follows(self, before: Case | None, after: Case) -> None:
+        if before is None:
+            assert after.moves == 1
+            return
+        assert after.moves == before.moves + 1
+        assert (after.issuance, after.attempt) >= (before.issuance, before.attempt), "numbers only grow"
+        assert after.version >= before.version
+        assert after.user_id == before.user_id or before.user_id is None, "a person is pinned"
+
+    def assert_sound(self, head: Case) -> None:
+        assert 0 <= head.sends <= 2, "never more than two messages an issuance"
+        assert head.deletions_left in (0, 1, 2)
+        step = head.next_step()
+        if head.state in OPEN or head.deletions_left:
+            assert step is not None, "an open case has a next step"
+            assert head.lease_until is None or step.due >= head.lease_until, "never while a lease runs"
+        else:
+            assert step is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_walk_breaks_a_promise(seed: int) -> None:
+    walked: Counter[str] = Counter()
+    dice = Random(seed)  # noqa: S311 - the same walks every time
+    for _ in range(WALKS_PER_SEED):
+        walk = Walk(dice)
+        walk.walk()
+        walked += walk.walked
+    moves = {"hire", "cancel", "claim", "intend", "sent", "put_off", "refuse", "revoke", "close"}
+    assert moves <= walked.keys(), "a walk that leaves a move out proves nothing about it"

@@ -1,0 +1,98 @@
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from functions.settle import RunFailed, settled
+from shared.errors import Halted, IllegalMove, Later, Moved, Reason, Refused, Unconfirmed
+
+TEXT = "ann@contoso.com +31612345678 Qx7+tP%9"
+
+
+def failing(error: BaseException) -> Callable[[], Awaitable[None]]:
+    """Work that raises `error` from a cause, in the context of another error, three calls down."""
+
+    async def deepest() -> None:
+        body = TEXT
+        try:
+            raise KeyError(body)
+        except KeyError:
+            raise error from ValueError(body)
+
+    async def work() -> None:
+        await deepest()
+
+    return work
+
+
+ERRORS: list[tuple[Callable[[], BaseException], str]] = [
+    (lambda: ValueError(TEXT), "ValueError"),
+    (lambda: UnicodeDecodeError("utf-8", TEXT.encode(), 0, 1, TEXT), "UnicodeDecodeError"),
+    (lambda: OSError(5, TEXT, TEXT), "OSError"),
+    (lambda: ExceptionGroup(TEXT, [ValueError(TEXT)]), "ExceptionGroup"),
+    (lambda: IllegalMove(TEXT), "IllegalMove"),
+    (Moved, "case-moved"),
+    (lambda: Refused(Reason.MOBILE_INVALID, TEXT), "mobile-invalid"),
+    (lambda: Later(Reason.PAUSED, timedelta(minutes=1)), "paused"),
+    (lambda: Halted(Reason.GRAPH_DENIED), "graph-denied"),
+    (lambda: Unconfirmed(Reason.MESSAGE_UNCONFIRMED), "message-unconfirmed"),
+    (lambda: asyncio.CancelledError(TEXT), "CancelledError"),
+    (lambda: SystemExit(TEXT), "SystemExit"),
+    (lambda: KeyboardInterrupt(TEXT), "KeyboardInterrupt"),
+    (lambda: MemoryError(TEXT), "MemoryError"),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), ERRORS, ids=[code for _, code in ERRORS])
+async def test_an_error_leaves_as_its_code_and_nothing_else(
+    error: Callable[[], BaseException], code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG), pytest.raises(RunFailed) as failed:
+        await settled(failing(error()))
+    assert failed.value.args == (code,)
+    assert failed.value.__cause__ is None
+    assert failed.value.__context__ is None
+    printed = "".join(traceback.TracebackException.from_exception(failed.value, capture_locals=True).format())
+    assert "RunFailed" in printed
+    for told in (printed, repr(failed.value), caplog.text, *(str(vars(it)) for it in caplog.records)):
+        assert TEXT not in told
+        for part in TEXT.split():
+            assert part not in told
+
+
+async def test_the_failure_is_told_once_with_its_code_and_the_way_it_came(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(RunFailed):
+        await settled(failing(ValueError(TEXT)))
+    (record,) = caplog.records
+    fields = vars(record)["firstpass"]
+    assert (record.levelno, fields["event"], fields["reason"]) == (logging.ERROR, "run-failed", "ValueError")
+    assert fields["error"].startswith("ValueError at settle.py:")
+    assert fields["error"].count("test_settle.py:") == 2
+
+
+async def test_work_that_ends_well_is_told_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        done.append("done")
+
+    with caplog.at_level(logging.DEBUG):
+        await settled(work)
+    assert (done, caplog.records) == (["done"], [])
+
+
+async def test_cancelling_a_run_fails_it_so_that_its_message_comes_again() -> None:
+    began = asyncio.Event()
+
+    async def work() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    run = asyncio.ensure_future(settled(work))
+    await began.wait()
+    run.cancel()
+    with pytest.raises(RunFailed, match=r"^CancelledError$"):
+        await run
