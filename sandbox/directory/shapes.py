@@ -51,7 +51,7 @@ Roles = list[Annotated[Role, _entry("displayName", isBuiltIn=True, directoryScop
 Type = TypedDict("Type", {"@odata.type": Required[Text], "id": Text, "createdDateTime": Moment}, total=False)
 Method = Annotated[Type, _entry("@odata.type")]
 Group = TypedDict("Group", {
-    "id": Guid, "displayName": Words, "isAssignableToRole": Flag, "roles": Roles, "eligibleRoles": Roles,
+    "id": Text, "displayName": Words, "isAssignableToRole": Flag, "roles": Roles, "eligibleRoles": Roles,
     "owner": bool, "memberOf": list["Group"],
 }, total=False)  # fmt: skip
 User = TypedDict("User", {

@@ -118,6 +118,8 @@ def load(world: World, document: Any) -> World:
     given = read(Tenant, document, "world")
     policy = world.settings["policy"] | given.get("policy", {})
     low, default, high = (policy[f"{edge}LifetimeInMinutes"] for edge in ("minimum", "default", "maximum"))
+    if "defaultLifetimeInMinutes" not in given.get("policy", {}):
+        policy["defaultLifetimeInMinutes"] = default = max(low, min(default, high))
     if not low <= default <= high:
         raise ValueError("world.policy needs minimum- <= default- <= maximumLifetimeInMinutes.")
     fresh = copy.replace(world, users=dict(world.users), ids=dict(world.ids), groups=dict(world.groups))
@@ -134,10 +136,11 @@ def method(given: Json, now: datetime) -> Json:
 
 
 def _unsaid(given: Json, name: str) -> Json:
-    """What holds when nothing else is said; a guest with #EXT# in the name signs in elsewhere."""
+    """What holds when nothing else is said; a guest signs in elsewhere, unless `identities` say otherwise."""
     here = {"signInType": "userPrincipalName", "issuer": "sandbox.example", "issuerAssignedId": name}
     elsewhere = {"signInType": "federated", "issuer": "ExternalAzureAD", "issuerAssignedId": None}
     guest = {"creationType": "Invitation", "externalUserState": "Accepted", "identities": [here, elsewhere]}
-    external = given.get("userType") == "Guest" and "#EXT#" in name.upper()
-    own = {"displayName": name.partition("@")[0]} | (guest if external else {"identities": [here]})
+    own = {"displayName": name.partition("@")[0]} | (
+        guest if given.get("userType") == "Guest" else {"identities": [here]}
+    )
     return DEFAULTS["user"] | DEFAULTS["holdings"] | own
