@@ -12,11 +12,7 @@ async def _serve(options: argparse.Namespace) -> None:
     ports = options.port, options.control_port
     async with Broker(options.config, ports=ports, database=options.database, clock=options.clock) as broker:
         announce(url=broker.connection_string, control=broker.control)
-        await serve_until_told(_nothing_more)
-
-
-async def _nothing_more() -> None:
-    """Leaving the broker's context closes it."""
+        await serve_until_told(lambda: asyncio.sleep(0))
 
 
 parser = argparse.ArgumentParser("sandbox.broker")

@@ -3,20 +3,19 @@
 import asyncio
 import logging
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
-from sandbox.broker.codec import decode, described, sized, symbol, ubyte, uint, ushort
-from sandbox.broker.links import BEGIN, Session
-from sandbox.broker.messages import RefusedError
+from .codec import Described, decode, described, symbol, ubyte, uint, ushort
+from .links import BEGIN, END, Session
+from .messages import RefusedError
 
 if TYPE_CHECKING:
-    from sandbox.broker.broker import Broker
+    from .broker import Broker
 
 _LOG = logging.getLogger("sandbox.broker")
 _FRAME = struct.Struct(">IBBH")
 SASL_HEADER, AMQP_HEADER = b"AMQP\x03\x01\x00\x00", b"AMQP\x00\x01\x00\x00"
-MECHANISMS, OUTCOME, OPEN, END, CLOSE = 0x40, 0x44, 0x10, 0x17, 0x18
+MECHANISMS, OUTCOME, OPEN, CLOSE, HEARTBEAT = 0x40, 0x44, 0x10, 0x18, 0  # a heartbeat is an empty frame
 MAX_FRAME = 65_536
 IDLE_SECONDS = 240  # what the service offers; a client sends something at half of it
 PADDING = [None] * 14  # a performative may leave out its last fields
@@ -27,8 +26,7 @@ class Connection:
 
     def __init__(self, broker: "Broker", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.broker, self._reader, self._writer = broker, reader, writer
-        self.peer_frame = MAX_FRAME
-        self._is_open, self._spoke, self._peer_idle = False, time.monotonic(), 0.0
+        self.peer_frame, self._is_open = MAX_FRAME, False
         self._outbox, self.ended = bytearray(), asyncio.Event()
         self._sessions: dict[int, Session | None] = {}  # None: ended, and what still comes for it is ignored
 
@@ -42,12 +40,12 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - no input may do more than end its own connection
             _LOG.warning("a connection is closed: %s: %s", type(error).__name__, error)
             if self._is_open:
-                self.send(0, described(CLOSE, [RefusedError("amqp:decode-error", type(error).__name__).encoded()]))
+                self.send(0, described(CLOSE, [RefusedError(type(error).__name__, "amqp:decode-error").encoded()]))
         finally:
             self.broker.flush()
             self.broker.connections.discard(self)
             for session in filter(None, self._sessions.values()):
-                session.close()
+                session.links.clear()
             self._writer.close()
             self.ended.set()
 
@@ -55,59 +53,48 @@ class Connection:
         async with asyncio.timeout(self.broker.handshake_seconds):
             while (header := await self._reader.readexactly(8)) == SASL_HEADER:
                 self._outbox += SASL_HEADER
-                self.send(0, described(MECHANISMS, [sized(0xE0, symbol("ANONYMOUS"), 1)]), kind=1)
+                self.send(0, described(MECHANISMS, [(symbol("ANONYMOUS"),)]), kind=1)
                 await self._read_frame()
                 self.send(0, described(OUTCOME, [ubyte(0)]), kind=1)
             self._outbox += AMQP_HEADER
             if header != AMQP_HEADER:
                 raise ValueError("no AMQP header")
-            _, performative, _ = await self._read_frame()
-            if performative.code != OPEN:
-                raise ValueError("a frame before open")
-            self._on_open([*performative.value, *PADDING])
+            self._handle(*await self._read_frame())
         while self._is_open:
             async with asyncio.timeout(IDLE_SECONDS):
                 self._handle(*await self._read_frame())
 
-    async def _read_frame(self) -> tuple[int, Any, bytes]:
-        self.broker.flush_soon()
+    async def _read_frame(self) -> tuple[int, int, list[Any], bytes]:
+        asyncio.get_running_loop().call_soon(self.broker.flush)  # once all that has arrived by now is handled
         size, offset, _, channel = _FRAME.unpack(await self._reader.readexactly(8))
         if not 8 <= size <= MAX_FRAME or not 2 <= offset <= size // 4:
             raise ValueError(f"a frame of {size} bytes with its data at {offset * 4}")
         body = (await self._reader.readexactly(size - 8))[offset * 4 - 8 :]
-        performative, end = decode(body) if body else (None, 0)
-        return channel, performative, body[end:]
+        performative, end = decode(body) if body else (Described(HEARTBEAT, []), 0)
+        return channel, performative.code, [*performative.value, *PADDING], body[end:]
 
-    def _handle(self, channel: int, performative: Any, payload: bytes) -> None:
-        if performative is None:  # a heartbeat
-            return
-        code, fields = performative.code, [*performative.value, *PADDING]
-        if code == BEGIN and not self._sessions.get(channel):
-            self._sessions[channel] = Session(self, channel, fields)
+    def _handle(self, channel: int, code: int, fields: list[Any], payload: bytes) -> None:
+        if (code == OPEN) == self._is_open:
+            raise ValueError("open comes first, and once")
+        if code == OPEN:
+            self._is_open, self.peer_frame = True, max(512, min(fields[2] or MAX_FRAME, MAX_FRAME))
+            self.send(0, described(OPEN, ["sandbox", None, uint(MAX_FRAME), ushort(255), uint(IDLE_SECONDS * 1000)]))
         elif code == CLOSE:
             self._is_open = False
             self.send(0, described(CLOSE, []))
-        elif session := self._sessions[channel]:
+        elif code == BEGIN and not self._sessions.get(channel):
+            self._sessions[channel] = Session(self, channel, fields)
+        elif code != HEARTBEAT and (session := self._sessions[channel]):
             session.handle(code, fields, payload)
-            if code == END:
-                self._sessions[channel] = None
-
-    def _on_open(self, fields: list[Any]) -> None:
-        self._is_open = True
-        self.peer_frame = max(512, min(fields[2] or MAX_FRAME, MAX_FRAME))
-        self._peer_idle = (fields[4] or 0) / 1000
-        self.send(0, described(OPEN, ["sandbox", None, uint(MAX_FRAME), ushort(255), uint(IDLE_SECONDS * 1000)]))
+            self._sessions[channel] = None if code == END else session
 
     def send(self, channel: int, body: bytes, *, kind: int = 0) -> None:
-        """Put one frame into the outbox; an empty body is a heartbeat."""
+        """Put one frame into the outbox."""
         self._outbox += _FRAME.pack(len(body) + 8, 2, kind, channel) + body
 
     def write_out(self) -> None:
-        """Send the outbox, or a heartbeat when one is due."""
-        if self._peer_idle and time.monotonic() - self._spoke > self._peer_idle / 2:
-            self.send(0, b"")
+        """Send the outbox."""
         if self._outbox and not self._writer.is_closing():
-            self._spoke = time.monotonic()
             self._writer.write(bytes(self._outbox))
         self._outbox.clear()
 

@@ -23,12 +23,13 @@ from tests.builders import case
 FILE = os.environ.get("FIRSTPASS_CLOUD")
 pytestmark = pytest.mark.skipif(FILE is None, reason="set FIRSTPASS_CLOUD to the settings of a test tenant")
 
+GIVEN: dict[str, str] = json.loads(Path(FILE).read_text())["Values"] if FILE else {}
 CLOCK = wiring.SystemClock()
 
 
 @pytest.fixture
 async def values() -> AsyncGenerator[dict[str, str]]:
-    given = json.loads(Path(FILE or "").read_text())["Values"]
+    given = GIVEN
     before = dict(os.environ)
     os.environ.update(given)
     for builder in (wiring.settings, wiring.directory, wiring.courier, wiring.ledger, wiring.bus, wiring.fingerprints):
