@@ -100,8 +100,17 @@ class Table:
         Raises:
             Conflict: a row was there, or not there, or not the one read.
         """
+        if len(operations) == 1:
+            return [(await self._call(lambda: self._write_one(*operations[0]))).get("etag")]
         answers = await self._call(lambda: self._client.submit_transaction(operations, **_ONCE))
         return [answer.get("etag") for answer in answers]
+
+    def _write_one(
+        self, verb: str, row: Mapping[str, Any], condition: Mapping[str, Any]
+    ) -> Awaitable[Mapping[str, Any]]:
+        """A transaction of one costs more than twice the CPU of the same write alone."""
+        write: Any = {"create": self._client.create_entity, "update": self._client.update_entity}[verb]
+        return write(row, **condition, **_ONCE)
 
     async def _call[T](self, send: Callable[[], Awaitable[T]]) -> T:
         try:
