@@ -33,7 +33,8 @@ def firstpass() -> None:
 
 @app.command()
 def demo(
-    cohort: Annotated[Path, typer.Option(help="A cohort file; the built-in one by default.")] = COHORTS / "demo.json",
+    cohort: Annotated[Path, typer.Option(help="A cohort file.", show_default="the built-in one")] = COHORTS
+    / "demo.json",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout, nothing else.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Keep the logs of every process in this folder.")] = None,
@@ -63,7 +64,9 @@ def demo(
 
 @app.command()
 def sandbox(
-    settings: Annotated[Path, typer.Option(help="The app's settings.")] = ROOT / "local.settings.sample.json",
+    settings: Annotated[
+        Path, typer.Option(help="The app's settings.", show_default="local.settings.sample.json")
+    ] = ROOT / "local.settings.sample.json",
     *,
     free_ports: Annotated[bool, typer.Option(help="Choose free ports instead of the fixed ones.")] = False,
 ) -> None:

@@ -45,20 +45,12 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _sent(cases: Iterable[CaseOutcome], outcome: Outcome) -> Table:
-    table = _table(
-        "On the phones, and in Entra", "joiner", "devices", "the phone shows", "opens", "lasts", "uses", "Entra"
-    )
+    """The left half is what the phones got; the right half is what Entra says about the same people."""
+    title = "On the phones, and beside it what Entra holds"
+    table = _table(title, "joiner", "devices", "the phone shows", "opens", "lasts", "uses", "Entra says")
     for case in cases:
         held = outcome.passes.get(case.user_id or "", [])
-        table.add_row(
-            case.subject,
-            "\n".join(case.device_paths),
-            _messages(case),
-            _local(case.start_date_time, case),
-            _length(case.lifetime_in_minutes),
-            "once" if case.is_usable_once else "many",
-            _held(held),
-        )
+        table.add_row(case.subject, "\n".join(case.device_paths), _messages(case), *_held(held, case))
     return table
 
 
@@ -71,9 +63,14 @@ def _messages(case: CaseOutcome) -> Text:
     return shown
 
 
-def _held(passes: list[dict[str, Any]]) -> Text:
-    reason = str(passes[0]["methodUsabilityReason"]) if passes else "no pass"
-    return Text(reason, style="green" if reason in {"NotYetValid", "EnabledByPolicy"} else "red")
+def _held(passes: list[dict[str, Any]], case: CaseOutcome) -> tuple[str, str, str, Text]:
+    if not passes:
+        return "", "", "", Text("no pass", style="red")
+    (held,) = passes
+    opens, says = datetime.fromisoformat(held["startDateTime"]), str(held["methodUsabilityReason"])
+    style = "green" if says in {"NotYetValid", "EnabledByPolicy"} else "red"
+    uses = "once" if held["isUsableOnce"] else "many"
+    return _local(opens, case), _length(held["lifetimeInMinutes"]), uses, Text(says, style=style)
 
 
 def _waiting(cases: Iterable[CaseOutcome]) -> Table:
@@ -121,5 +118,5 @@ def _local(moment: datetime | None, case: CaseOutcome) -> str:
     return f"{moment.astimezone(zone):%a %d %b %H:%M}\n{zone.key}"
 
 
-def _length(minutes: int | None) -> str:
-    return str(timedelta(minutes=minutes)).removesuffix(":00") + " h" if minutes is not None else ""
+def _length(minutes: int) -> str:
+    return str(timedelta(minutes=minutes)).removesuffix(":00") + " h"

@@ -20,7 +20,7 @@ HIRE_DATE = date(2026, 12, 1)
 USER_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 GROUP_ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 CASE_ID = "00112233445566778899aabbccddeeff"
-NUMBER = "+31612345678"
+NUMBER = "+491713920001"
 
 
 # --- on the wire ---
@@ -131,7 +131,7 @@ def facts(**changes: Any) -> Facts:
 
 
 def guard_rules(**changes: Any) -> GuardRules:
-    rules = GuardRules(number_source=NumberSource.BOTH, allowed_countries=frozenset({"NL", "US"}))
+    rules = GuardRules(number_source=NumberSource.BOTH, allowed_countries=frozenset({"DE", "US"}))
     return replace(rules, **changes)
 
 

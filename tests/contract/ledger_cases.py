@@ -9,7 +9,7 @@ from shared.events import Channel, DevicePath, HireEvent, UserRef, Version
 from tests.contract.ledger_worlds import NOW
 
 ALICE, BOB = "6ea91a8d-e32e-41a1-b7bd-d2d185eed0e0", "9b5e3a57-3a3c-4c3e-8a55-0f0c1df4e3ab"
-FIRST, SECOND = "+31612345678", "+31687654321"
+FIRST, SECOND = "+491713920001", "+491713920002"
 
 EVENT = HireEvent(
     source="/hr/workday",

@@ -21,7 +21,7 @@ from tests.contract.phone_driver import Phone
 from tests.fakes.clock import FakeClock
 from tests.fakes.courier import FakeCourier
 
-NUMBER = "+31612345678"
+NUMBER = "+491713920001"
 TEMPLATE = "HX" + "a1" * 16
 LATER_ON = 1030.0
 """A deadline half a minute ahead of the clock's 1000."""
@@ -222,9 +222,9 @@ async def test_a_refusal_says_whose_fault_it_is(world: World, code: int, error: 
 
 
 async def test_one_refused_number_leaves_the_next_one_alone(world: World) -> None:
-    await world.refuses("+31687654321", 21610, Refused(Reason.OPTED_OUT))
+    await world.refuses("+491713920002", 21610, Refused(Reason.OPTED_OUT))
     with pytest.raises(Refused):
-        await world.courier.send("+31687654321", Channel.SMS, None, Secret("6aXk9p2B"), "case-1-1", LATER_ON)
+        await world.courier.send("+491713920002", Channel.SMS, None, Secret("6aXk9p2B"), "case-1-1", LATER_ON)
     await world.courier.send(NUMBER, Channel.SMS, None, Secret("7bYm3q4C"), "other-1-1", LATER_ON)
     assert await world.inbox() == [Seen(NUMBER, Channel.SMS, "7bYm3q4C")]
 
@@ -268,7 +268,7 @@ async def test_an_empty_pass_is_a_bug_and_never_sent(world: World) -> None:
 
 
 async def test_many_at_once_each_get_their_own(world: World) -> None:
-    meant = [Seen(f"+316123456{n:02}", Channel.SMS, f"Pass{n:04}") for n in range(40)]
+    meant = [Seen(f"+4917139200{n:02}", Channel.SMS, f"Pass{n:04}") for n in range(40)]
     sends = [world.courier.send(to.number, Channel.SMS, None, Secret(to.text), "case-1-1", LATER_ON) for to in meant]
     messages = await asyncio.gather(*sends)
     assert len({message.id for message in messages}) == len(meant)

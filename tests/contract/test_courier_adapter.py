@@ -29,7 +29,7 @@ from shared.secret import Secret
 from tests.contract.phone_driver import Phone
 from tests.fakes.clock import FakeClock
 
-NUMBER = "+31612345678"
+NUMBER = "+491713920001"
 NL, PT, BRAZIL, OTHER = (f"HX{digit * 32}" for digit in "1234")
 SENDERS = Senders(sms_from="+15005550006")
 ACCOUNT = TwilioAccount(account_sid=f"AC{'0' * 32}", api_key_sid=f"SK{'0' * 32}", api_key_secret="hush-hush")

@@ -70,12 +70,12 @@ async def test_two_people_with_one_employee_id_are_ambiguous(world: World) -> No
 async def test_facts_say_what_the_directory_holds(world: World, user_id: str) -> None:
     hired = datetime(2026, 12, 1, tzinfo=UTC)
     groups = [str(uuid.uuid4()) for _ in range(2)]
-    await world.person(user_id, mobile="+31 6 1234 5678", hired=hired, enabled=False, groups=groups, fido2=True)
+    await world.person(user_id, mobile="+49 171 392 0001", hired=hired, enabled=False, groups=groups, fido2=True)
     assert await world.directory.facts(reference(user_id), soon(world)) == Facts(
         user_id=user_id,
         account_enabled=False,
         is_external_guest=False,
-        mobile_phone="+31 6 1234 5678",
+        mobile_phone="+49 171 392 0001",
         employee_hire_date=hired,
         groups=frozenset(groups),
         has_role=False,

@@ -86,7 +86,7 @@ async def test_an_external_guest_is_known_by_more_than_user_type(
         {"employeeHireDate": "0001-01-01T00:00:00+14:00"},
         {"employeeHireDate": 1764547200},
         {"creationType": 1},
-        {"mobilePhone": 31612345678},
+        {"mobilePhone": 491713920001},
         {"userPrincipalName": None},
     ],
     ids=str,
@@ -102,21 +102,26 @@ async def test_a_user_with_anything_missing_or_wrong_is_malformed(
 
 
 EXTENSION = "onPremisesExtensionAttributes/extensionAttribute15"
+HOLDER = "onPremisesExtensionAttributes"
 
 
 @pytest.mark.parametrize(
     ("attribute", "told", "number"),
     [
-        ("mobilePhone", {"mobilePhone": "+31 612345678"}, "+31 612345678"),
-        ("businessPhones", {"businessPhones": ["+31 612345678", "+31 687654321"]}, "+31 612345678"),
+        ("mobilePhone", {"mobilePhone": "+49 1713920001"}, "+49 1713920001"),
+        ("businessPhones", {"businessPhones": ["+49 1713920001", "+49 1713920002"]}, "+49 1713920001"),
         ("businessPhones", {"businessPhones": []}, None),
-        (EXTENSION, {EXTENSION.split("/", maxsplit=1)[0]: {"extensionAttribute15": "+31 612345678"}}, "+31 612345678"),
-        (EXTENSION, {EXTENSION.split("/", maxsplit=1)[0]: {"extensionAttribute15": None}}, None),
-        (EXTENSION, {EXTENSION.split("/", maxsplit=1)[0]: None}, None),
-        (EXTENSION, {EXTENSION.split("/", maxsplit=1)[0]: {"extensionAttribute1": "+31 612345678"}}, UNAVAILABLE),
-        (EXTENSION, {EXTENSION.split("/", maxsplit=1)[0]: "+31 612345678"}, UNAVAILABLE),
+        (
+            EXTENSION,
+            {HOLDER: {"extensionAttribute15": "+49 1713920001"}},
+            "+49 1713920001",
+        ),
+        (EXTENSION, {HOLDER: {"extensionAttribute15": None}}, None),
+        (EXTENSION, {HOLDER: None}, None),
+        (EXTENSION, {HOLDER: {"extensionAttribute1": "+49 1713920001"}}, UNAVAILABLE),
+        (EXTENSION, {HOLDER: "+49 1713920001"}, UNAVAILABLE),
         ("businessPhones", {}, UNAVAILABLE),
-        ("businessPhones", {"businessPhones": [31612345678]}, UNAVAILABLE),
+        ("businessPhones", {"businessPhones": [491713920001]}, UNAVAILABLE),
     ],
     ids=str,
 )

@@ -245,7 +245,7 @@ async def test_a_short_outage_is_bridged(
 async def test_what_time_does_not_heal_is_not_repeated(
     world: TableWorld, ledger: TableLedger, status: int, code: str
 ) -> None:
-    body = '{"odata.error": {"code": "AuthorizationFailure", "message": {"lang": "en", "value": "+31612345678"}}}'
+    body = '{"odata.error": {"code": "AuthorizationFailure", "message": {"lang": "en", "value": "+491713920001"}}}'
     for operation in ("read cases", "write cases"):
         world.proxy.add(Fault(operation=operation, kind="status", status=status, body=body, times=9))
     for call in (ledger.load(uuid4().hex), ledger.save(None, announced(), "event")):

@@ -33,8 +33,8 @@ LOGIN = {"Authorization": encode_basic_auth(SID, TOKEN)}
 SERVICE = "MG" + "5c" * 16
 TEMPLATE = "HX" + "7e" * 16
 DUTCH = "HX" + "2b" * 16
-JOINER, OTHER = "+31612345678", "+31687654321"
-SENDER = "+31970102030"
+JOINER, OTHER = "+491713920001", "+491713920002"
+SENDER = "+12025550190"
 
 
 @dataclass
@@ -228,11 +228,11 @@ async def test_a_list_is_filtered_by_number_newest_first(sandbox: Sandbox) -> No
 @pytest.mark.parametrize(
     ("parameters", "code"),
     [
-        ({"to": "0612345678"}, 21211),
-        ({"to": "+31 612345678"}, 21211),
-        ({"to": "+31612345678\n"}, 21211),
-        ({"to": "telegram:+31612345678"}, 21211),
-        ({"to": "whatsapp:31612345678", "from_": f"whatsapp:{SENDER}"}, 21211),
+        ({"to": "01713920001"}, 21211),
+        ({"to": "+49 1713920001"}, 21211),
+        ({"to": "+491713920001\n"}, 21211),
+        ({"to": "telegram:+491713920001"}, 21211),
+        ({"to": "whatsapp:491713920001", "from_": f"whatsapp:{SENDER}"}, 21211),
         ({"to": ""}, 21604),
         ({"from_": ""}, 21603),
         ({"from_": "A name far too long"}, 21212),

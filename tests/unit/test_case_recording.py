@@ -21,7 +21,7 @@ from shared.events import Channel, DevicePath, UserRef
 from tests.builders import CASE_ID, NOW, USER_ID, cancellation, case, case_in, claimed, hire_event, plan, terms, version
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-NUMBER_OF_ANOTHER = "+31687654321"
+NUMBER_OF_ANOTHER = "+491713920002"
 
 
 def recorded(before: Case | None, minutes: int = 1, **changes: Any) -> Case | None:

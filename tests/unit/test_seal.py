@@ -9,7 +9,7 @@ from shared.adapters.seal import Fingerprints, Seal, SealError
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 KEY = bytes(range(32))
-SEALED = Seal([OLD]).seal(b"+31612345678")
+SEALED = Seal([OLD]).seal(b"+491713920001")
 
 
 @given(st.text(), st.text(), st.text(), st.text())
@@ -47,7 +47,7 @@ def test_fingerprints_stay_what_they_are() -> None:
     prints = Fingerprints(KEY)
     assert prints.case_id("/hr/workday", "W-10427") == "20626affa074c2bf3d000bbed12dbb0a"
     assert prints.person("6ea91a8d-e32e-41a1-b7bd-d2d185eed0e0") == "5b6d9219ff2f491deae93e626c02055d"
-    assert prints.number("+31612345678") == "0d796cca56e2572d7632e37933918394"
+    assert prints.number("+491713920001") == "725772f0fe76b8e4a2b6f86a74010c5b"
 
 
 def test_the_same_text_as_person_number_and_case_has_three_fingerprints() -> None:
@@ -79,9 +79,9 @@ def test_what_is_sealed_opens_again(content: bytes) -> None:
 
 def test_a_seal_shows_nothing_and_differs_each_time() -> None:
     seal = Seal([OLD])
-    one, other = seal.seal(b"+31612345678"), seal.seal(b"+31612345678")
+    one, other = seal.seal(b"+491713920001"), seal.seal(b"+491713920001")
     assert one != other
-    assert "612345678" not in one
+    assert "1713920001" not in one
     assert OLD not in repr(seal)
 
 

@@ -9,7 +9,7 @@ import pytest
 from functions.settle import RunFailed, settled
 from shared.errors import Halted, IllegalMove, Later, Moved, Reason, Refused, Unconfirmed
 
-TEXT = "ann@contoso.com +31612345678 Qx7+tP%9"
+TEXT = "ann@contoso.com +491713920001 Qx7+tP%9"
 
 
 def failing(error: BaseException) -> Callable[[], Awaitable[None]]:

@@ -10,7 +10,7 @@ import pytest
 from shared.secret import Secret
 from shared.telemetry import FIELDS, QUIET_LOGGERS, Event, RedactingFormatter, emit, install, places, scrub
 
-NUMBER, UPN, PASS = "+31 6 1234 5678", "ann.o'hara@contoso.com", "Qx7+tP%9"
+NUMBER, UPN, PASS = "+49 171 392 0001", "ann.o'hara@contoso.com", "Qx7+tP%9"
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_the_allowed_fields_are_about_cases_not_people() -> None:
 
 
 PERSONAL = [
-    "+31612345678", "+31 6 1234 5678", "+31-6-12345678", "+1 (201) 555-0123", "+31.6.12.34.56.78", "%2B31612345678",
-    "whatsapp:+31612345678", "ann@contoso.com", UPN, "ann_x.com#EXT#@contoso.onmicrosoft.com", "o!brien@x.co.uk",
+    "+491713920001", "+49 171 392 0001", "+31-6-12345678", "+1 (201) 555-0123", "+31.6.12.34.56.78", "%2B491713920001",
+    "whatsapp:+491713920001", "ann@contoso.com", UPN, "ann_x.com#EXT#@contoso.onmicrosoft.com", "o!brien@x.co.uk",
     "ann%40contoso.com", "j\u00f6rg@firma.de",
 ]  # fmt: skip
 
@@ -100,7 +100,7 @@ def test_line_breaks_are_folded(lines: io.StringIO) -> None:
 
 
 def test_a_number_broken_over_lines_is_still_one(lines: io.StringIO) -> None:
-    logging.getLogger("x").warning("+31 6\n1234\t5678")
+    logging.getLogger("x").warning("+49 171\n392\t0001")
     assert only(lines)["message"] == "***"
 
 
