@@ -1,6 +1,5 @@
 """The real adapter's reading of a person: guests, numbers, methods, passes; what is missing or wrong never counts."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,7 +75,7 @@ async def test_an_external_guest_is_known_by_more_than_user_type(
     "wrong",
     [
         *({name: ...} for name in USER),
-        {"id": str(uuid.uuid4())},
+        {"id": "00000000-0000-4000-8000-00000000dead"},
         {"accountEnabled": None},
         {"accountEnabled": "true"},
         {"identities": None},
