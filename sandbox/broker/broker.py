@@ -118,9 +118,9 @@ class Broker:
         idle = 0
         while idle < len(self.receivers):
             link = self.receivers.popleft()
-            if link.is_open:
+            if link.is_open():
                 self.receivers.append(link)
-                idle = 0 if link.deliver() else idle + 1
+                idle = 0 if link.session.deliver(link) else idle + 1
 
     def flush(self) -> None:
         """Deliver, keep, and only then answer."""

@@ -14,27 +14,15 @@ EXPIRED = "TTLExpiredException", "The message expired and was dead lettered."
 EXHAUSTED = "MaxDeliveryCountExceeded", "Message could not be consumed after {} delivery attempts."
 _FIELDS = ", ".join(Message._fields)
 _INSERT = f"INSERT INTO messages VALUES (?{', ?' * len(Message._fields)})"  # noqa: S608 - our own words
-_TABLES = f"""
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-CREATE TABLE IF NOT EXISTS queues (name PRIMARY KEY, last) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS messages (queue, {_FIELDS}, PRIMARY KEY (queue, sequence)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS waiting ON messages (queue, token, sequence);
-CREATE INDEX IF NOT EXISTS locked ON messages (queue, locked_until) WHERE locked_until IS NOT NULL;
-CREATE INDEX IF NOT EXISTS mortal ON messages (queue, expires_at) WHERE expires_at IS NOT NULL;
-CREATE TABLE IF NOT EXISTS seen (queue, message_id, at, PRIMARY KEY (queue, message_id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS aging ON seen (queue, at);
-UPDATE messages SET token = NULL, locked_until = NULL WHERE token IS NOT NULL;
-"""  # noqa: S608 - our own words
 
 
 def open_database(path: Path | None) -> sqlite3.Connection:
     """The queues' database. Changes join one transaction until `commit`, which comes before any answer is sent.
 
-    The calls block for microseconds: WAL with synchronous=NORMAL survives the end of the process without an fsync each.
+    The calls block for microseconds.
     """
     database = sqlite3.connect(path or ":memory:")
-    database.executescript(_TABLES)
+    database.executescript(Path(__file__).with_name("schema.sql").read_text())
     return database
 
 

@@ -22,7 +22,7 @@ KIND = "#microsoft.graph.{}AuthenticationMethod"
 SCOPE = "https://graph.microsoft.com/.default"
 WORLD: dict[str, Any] = {
     "users": [
-        {"id": ANN, "userPrincipalName": "ann@x.test", "employeeId": "7", "mobilePhone": "+31612345678",
+        {"id": ANN, "userPrincipalName": "ann@x.test", "employeeId": "7", "mobilePhone": "+491713920001",
          "employeeHireDate": "2026-12-01T00:00:00Z"},
         {"id": BOB, "employeeId": "7", "methods": [KIND.format("fido2"), {
             "@odata.type": KIND.format("hardwareOath"), "createdDateTime": "2026-01-02T03:04:05Z"}]},
