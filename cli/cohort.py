@@ -1,7 +1,6 @@
 """A cohort file: the world a demo runs in, and the events it sends."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +48,3 @@ def read_cohort(path: Path) -> Cohort:
     except ValidationError as wrong:
         places = ("  " + ".".join(map(str, error["loc"])) + ": " + error["msg"] for error in wrong.errors())
         raise CohortError(f"{path} is not a cohort:\n" + "\n".join(places)) from None
-
-
-def starts_at(cohort: Cohort, present: datetime) -> datetime:
-    """The sandbox's present when the run begins."""
-    return cohort.now or present

@@ -66,7 +66,7 @@ def _messages(case: CaseOutcome) -> Text:
 def _held(passes: list[dict[str, Any]], case: CaseOutcome) -> tuple[str, str, str, Text]:
     if not passes:
         return "", "", "", Text("no pass", style="red")
-    (held,) = passes
+    held = passes[0]  # Entra keeps one per person
     opens, says = datetime.fromisoformat(held["startDateTime"]), str(held["methodUsabilityReason"])
     style = "green" if says in {"NotYetValid", "EnabledByPolicy"} else "red"
     uses = "once" if held["isUsableOnce"] else "many"

@@ -10,18 +10,19 @@ from enum import StrEnum
 from typing import Any
 
 from shared.errors import IllegalMove, Reason
-from shared.events import Cancellation, Channel, HireEvent, Version
-from shared.guard_rails import Known
-from shared.plan import Terms, When
+from shared.events import Channel, HireEvent, Version
+from shared.guard_rails import CLAIM_LASTS, Known
+from shared.plan import Terms
 
-LEASE = timedelta(seconds=180)
+LEASE = CLAIM_LASTS
 """How long a claim keeps other runs from issuing; a run stops itself after half of it (onboarding.RUN_SECONDS)."""
 MAX_SENDS = 2
 """Messages one issuance may cost."""
 DELETIONS = 2
-"""A cancelled case deletes its passes twice: a create that was under way the first time may land late."""
+"""Passes that must not stay are deleted twice: a create that was under way the first time may land late."""
 SECOND_DELETION = timedelta(minutes=15)
 CLAIMS_KEPT = 16
+"""Claims that may have made a pass; one that surely made none is taken back."""
 
 
 class State(StrEnum):
@@ -40,7 +41,7 @@ CLOSED = frozenset({State.ONBOARDED, State.GAVE_UP})
 """Only an event with a later hire date opens these again."""
 
 FREE = CLOSED | {State.CANCELLED, State.REFUSED}
-"""A case in these states does not hold its person: another case may take them."""
+"""A case in these states does not hold its person, once it has no pass of its own left to delete."""
 
 LEGAL: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.ANNOUNCED, State.CANCELLED}),
@@ -49,7 +50,7 @@ LEGAL: Mapping[State | None, frozenset[State]] = {
     State.SENT: frozenset(
         {State.SENT, State.ANNOUNCED, State.ONBOARDED, State.REFUSED, State.CANCELLED, State.GAVE_UP}
     ),
-    State.REFUSED: frozenset({State.ANNOUNCED, State.CANCELLED}),
+    State.REFUSED: frozenset({State.REFUSED, State.ANNOUNCED, State.CANCELLED}),
     State.CANCELLED: frozenset({State.CANCELLED, State.ANNOUNCED}),
     State.ONBOARDED: frozenset({State.ANNOUNCED, State.CANCELLED}),
     State.GAVE_UP: frozenset({State.ANNOUNCED, State.CANCELLED}),
@@ -81,6 +82,8 @@ class Case:
     event: HireEvent | None = None
     user_id: str | None = None
     hire_date: date | None = None
+    number_changed_at: datetime | None = None
+    """When HR last gave another number than before."""
     opens_at: datetime | None = None
     deliver_at: datetime | None = None
     not_before: datetime | None = None
@@ -117,6 +120,7 @@ class Case:
             pinned_user_id=self.user_id,
             pass_id=self.pass_id,
             claims=self.claims,
+            number_changed_at=self.number_changed_at,
         )
 
     @property
@@ -129,7 +133,7 @@ class Case:
     def claimed(self, user_id: str, terms: Terms, now: datetime) -> "Case":
         """A run takes the case for LEASE: nobody else issues meanwhile. An attempt number is never used twice."""
         starts = terms.start_date_time or now
-        return self._to(
+        return self.moved(
             State.ISSUING,
             user_id=user_id,
             lease_until=now + LEASE,
@@ -144,36 +148,52 @@ class Case:
 
     def intended(self, pass_id: str) -> "Case":
         """The pass exists and its message is about to go out: counted before it happens."""
-        return self._to(State.ISSUING, pass_id=pass_id, sends=self.sends + 1)
+        return self.moved(State.ISSUING, pass_id=pass_id, sends=self.sends + 1)
 
     def sent(self, message_id: str, channel: Channel, now: datetime) -> "Case":
         """Twilio took the message; the holder's final move, so its lease ends."""
-        return self._to(State.SENT, message_id=message_id, channel=channel, sent_at=now, lease_until=None)
+        return self.moved(State.SENT, message_id=message_id, channel=channel, sent_at=now, lease_until=None)
 
     def put_off(self, reason: Reason, until: datetime, *, held: "Held") -> "Case":
-        """Nothing was sent: back to announced. A holder gives back its lease, and the send it had intended."""
-        if self.state is State.CANCELLED:
-            return self._to(State.CANCELLED, reason=reason, delete_at=until)
-        return self._to(
+        """Nothing was sent: the step waits. A holder gives back its lease and what it had counted for nothing."""
+        if self.deletions_left:
+            return self.moved(self.state, reason=reason, delete_at=until)
+        made_nothing = held.lease and not held.intended
+        return self.moved(
             State.ANNOUNCED,
             reason=reason,
             not_before=until,
             lease_until=None if held.lease else self.lease_until,
             sends=self.sends - held.intended,
+            claims=self.claims[:-1] if made_nothing else self.claims,
         )
 
-    def refused(self, reason: Reason, *, held: "Held") -> "Case":
-        """No pass for this case until a later event or an operator opens it again."""
-        return self._to(
-            State.REFUSED, reason=reason, not_before=None, lease_until=None if held.lease else self.lease_until
+    def refused(self, reason: Reason, now: datetime, *, held: "Held") -> "Case":
+        """No pass for this case until a later event or an operator opens it again; any we made is to be deleted.
+
+        Except where nobody knows whether the joiner has it: then it stays.
+        """
+        delete = self.claims and reason is not Reason.SEND_UNCONFIRMED
+        return self.moved(
+            State.REFUSED,
+            reason=reason,
+            not_before=None,
+            lease_until=None if held.lease else self.lease_until,
+            **(to_delete(DELETIONS, now) if delete else {}),
         )
 
     def passes_deleted(self, now: datetime) -> "Case":
-        """One of the two deletions of a cancelled case is done."""
-        left = self.deletions_left - 1
-        return self._to(State.CANCELLED, deletions_left=left, delete_at=now + SECOND_DELETION if left else None)
+        """One deletion is done. After the last this case has made nothing and is pinned to nobody."""
+        if self.deletions_left > 1:
+            return self.moved(self.state, **to_delete(self.deletions_left - 1, now + SECOND_DELETION))
+        return self.moved(self.state, **NOTHING_TO_DELETE, user_id=None, pass_id=None, claims=())
 
-    def _to(self, state: State, **changes: Any) -> "Case":  # noqa: ANN401 - any field of Case
+    def moved(self, state: State, **changes: Any) -> "Case":  # noqa: ANN401 - any field of Case
+        """One move further, with these fields changed.
+
+        Raises:
+            IllegalMove: the table of legal moves has no such move.
+        """
         if state not in LEGAL[self.state]:
             raise IllegalMove(f"{self.state} to {state}")
         return replace(self, state=state, moves=self.moves + 1, **changes)
@@ -187,67 +207,12 @@ class Held:
     intended: int = 0
 
 
-# --- recording: an event is recorded at once, whoever holds the lease ---
+NOTHING_TO_DELETE: Mapping[str, Any] = {"deletions_left": 0, "delete_at": None}
 
 
-def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When) -> Case | None:
-    """The case after `event`, or None when it changes nothing: a duplicate, an older one, or news of a closed hire."""
-    plan: dict[str, Any] = {
-        "version": event.version,
-        "event": event,
-        "hire_date": event.hire_date,
-        "opens_at": when.opens_at,
-        "deliver_at": when.deliver_at,
-    }
-    if case is None:
-        return Case(id=case_id, state=State.ANNOUNCED, issuance=1, moves=1, **plan)
-    if event.version <= case.version or _is_news_of_a_closed_hire(case, event):
-        return None
-    if case.state in (State.ISSUING, State.SENT) and _asks_for_the_same_pass(case, event, when):
-        return case._to(case.state, version=event.version, event=event)  # noqa: SLF001 - one subject, one file
-    return case._to(State.ANNOUNCED, **plan, **_fresh_issuance(case), **_NOTHING_DUE)  # noqa: SLF001 - as above
-
-
-def record_cancellation(case: Case | None, case_id: str, event: Cancellation, now: datetime) -> Case | None:
-    """The case after the hire was called off, or None when a later event already spoke."""
-    if case is None:
-        return Case(id=case_id, state=State.CANCELLED, version=event.version, moves=1)
-    if event.version <= case.version:
-        return None
-    deletions = DELETIONS if case.user_id else 0  # a person is pinned before the first pass is asked for
-    return case._to(  # noqa: SLF001 - one subject, one file
-        State.CANCELLED,
-        **_NOTHING_DUE,
-        version=event.version,
-        deletions_left=deletions,
-        delete_at=now if deletions else None,
-    )
-
-
-_NOTHING_DUE: Mapping[str, Any] = {"not_before": None, "reason": None}
-
-
-def _is_news_of_a_closed_hire(case: Case, event: HireEvent) -> bool:
-    return case.state in CLOSED and (case.hire_date is None or event.hire_date <= case.hire_date)
-
-
-def _asks_for_the_same_pass(case: Case, event: HireEvent, when: When) -> bool:
-    if case.event is None or when.opens_at != case.opens_at:
-        return False
-    asked: tuple[Callable[[HireEvent], object], ...] = (
-        lambda e: e.user,
-        lambda e: frozenset(e.device_paths),
-        lambda e: e.mobile_phone,
-        lambda e: e.channel,
-    )
-    return all(of(event) == of(case.event) for of in asked)
-
-
-def _fresh_issuance(case: Case) -> dict[str, Any]:
-    """A case that never got further than waiting keeps its issuance; any other begins a new one."""
-    if case.state is State.ANNOUNCED and not case.sends:
-        return {}
-    return {"issuance": case.issuance + 1, "attempt": 0, "sends": 0, "deletions_left": 0, "delete_at": None}
+def to_delete(times: int, at: datetime) -> dict[str, Any]:
+    """The fields of a case whose passes are to go, `times` times, from `at` on."""
+    return {"deletions_left": times, "delete_at": at}
 
 
 # --- the step table ---
@@ -264,7 +229,7 @@ def _known(moment: datetime | None) -> datetime:
 
 
 def _issue(case: Case) -> Step:
-    return Step(Act.ISSUE, _latest(_known(case.deliver_at), case.not_before, case.lease_until))
+    return _revoke(case) or Step(Act.ISSUE, _latest(_known(case.deliver_at), case.not_before, case.lease_until))
 
 
 def _issue_again(case: Case) -> Step:
@@ -278,6 +243,7 @@ def _revoke(case: Case) -> Step | None:
 STEPS: Mapping[State, Callable[[Case], Step | None]] = {
     State.ANNOUNCED: _issue,
     State.ISSUING: _issue_again,
+    State.REFUSED: _revoke,
     State.CANCELLED: _revoke,
 }
 """What each state needs next. A state without a row waits for an event, a receipt or a human."""

@@ -6,7 +6,7 @@ to hear about it; docs/runbook.md says what to do for each reason.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused
@@ -97,13 +97,18 @@ class Known:
     pinned_user_id: str | None = None
     pass_id: str | None = None
     claims: tuple[datetime, ...] = ()
+    number_changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """What the ledger knows of this person across cases, once the number was shown to it."""
+    """What the ledger knows of this person across cases, once the number was shown to it.
+
+    `other_case_ending`: another case holds them no more, but has passes of its own still to delete.
+    """
 
     other_case_open: bool
+    other_case_ending: bool = False
     is_first_number: bool
     number_first_seen: datetime
 
@@ -146,19 +151,40 @@ def guard(
     return facts
 
 
+def guard_event(event: HireEvent, rules: GuardRules, now: datetime) -> None:
+    """The rail that needs nothing but the event, and so also ends what could never be asked.
+
+    Raises:
+        Refused: `event-too-old`.
+    """
+    if local_date(event, now) - (event.first_day or event.hire_date) > rules.max_event_age:
+        raise Refused(Reason.EVENT_TOO_OLD)
+
+
 def guard_person(person: Person, facts: Facts, known: Known, rules: GuardRules, now: datetime) -> None:
-    """The rails that need the ledger's memory of this person.
+    """The rails that need the ledger's memory of this person and of this case.
 
     Raises:
         Refused: `another-case-open`; `mobile-changed`, a number new for somebody who already had another.
-        Later: `foreign-pass`, a live pass that is not this case's.
+        Later: `another-case-open`, while that case still deletes its passes; `foreign-pass`, a live pass that is not
+            this case's.
     """
     if person.other_case_open:
         raise Refused(Reason.ANOTHER_CASE_OPEN)
+    if person.other_case_ending:
+        raise Later(Reason.ANOTHER_CASE_OPEN, LOOK_AGAIN)
     if facts.live_pass is not None and not is_ours(facts.live_pass, known):
         raise Later(Reason.FOREIGN_PASS, LOOK_AGAIN_FOR_FOREIGN_PASS)
-    if not person.is_first_number and now - person.number_first_seen < rules.mobile_hold:
+    if now - _number_known_since(person, known, rules) < rules.mobile_hold:
         raise Refused(Reason.MOBILE_CHANGED)
+
+
+def _number_known_since(person: Person, known: Known, rules: GuardRules) -> datetime:
+    """Since when this number is this person's; the first one always was, unless HR gave this case another before."""
+    since = datetime.min.replace(tzinfo=UTC) if person.is_first_number else person.number_first_seen
+    if rules.number_source is NumberSource.DIRECTORY or known.number_changed_at is None:
+        return since
+    return max(since, known.number_changed_at)
 
 
 def is_ours(live: LivePass, known: Known) -> bool:
@@ -181,11 +207,6 @@ def _not_found(known: Known, now: datetime) -> FirstpassError:
 
 def _later(after: timedelta) -> Callable[[Reason], FirstpassError]:
     return lambda reason: Later(reason, after)
-
-
-def _too_old(view: View) -> bool:
-    day = view.event.first_day or view.event.hire_date
-    return local_date(view.event, view.now) - day > view.rules.max_event_age
 
 
 def _changed(view: View) -> bool:
@@ -232,7 +253,6 @@ RAILS: tuple[Rail, ...] = (
     Rail(Reason.PRIVILEGED, _privileged),
     Rail(Reason.EXTERNAL_GUEST, lambda view: view.facts.is_external_guest),
     Rail(Reason.USER_CHANGED, _changed),
-    Rail(Reason.EVENT_TOO_OLD, _too_old),
     Rail(Reason.NOT_A_JOINER, _not_a_joiner),
     Rail(Reason.HIRE_DATE_MISMATCH, _hire_date_differs),
     Rail(Reason.ALREADY_REGISTERED, _registered),

@@ -12,20 +12,23 @@ from datetime import timedelta
 from logging import ERROR, WARNING
 from typing import Final
 
-from shared.case import MAX_SENDS, Act, Case, Held, record_cancellation, record_hire
+from shared.case import MAX_SENDS, Act, Case, Held
 from shared.contract import parse
 from shared.errors import FirstpassError, Halted, Later, Moved, Reason, Refused, Unconfirmed
-from shared.events import Cancellation, EventRules, HireEvent, Nudge
-from shared.guard_rails import GuardRules, guard, guard_person, is_ours
+from shared.events import Cancellation, EventRules, HireEvent, Nudge, UserRef
+from shared.guard_rails import Facts, GuardRules, guard, guard_event, guard_person, is_ours
 from shared.numbers import trusted_number
 from shared.plan import PlanRules, fit, when
 from shared.ports import Bus, Clock, Courier, Directory, Ledger
+from shared.recording import record_cancellation, record_hire
 from shared.telemetry import Event, emit
 
 RUN_SECONDS: Final = 90.0
 """After this a run starts nothing any more: half a lease, so a holder stops long before another may begin."""
 PAUSE: Final = timedelta(minutes=15)
 RECORD_TRIES: Final = 8
+SHORTEST_WAIT: Final = timedelta(minutes=1)
+"""No wake row comes sooner, and a run that waits for nothing would spin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Onboarding:
         for _ in range(RECORD_TRIES):
             before = await self.ledger.load(case_id)
             if isinstance(event, HireEvent):
-                after = record_hire(before, case_id, event, when(event, self.rules.plan, now))
+                after = record_hire(before, case_id, event, when(event, self.rules.plan, now), now)
             else:
                 after = record_cancellation(before, case_id, event, now)
             if before and after is None:
@@ -102,9 +105,10 @@ class Onboarding:
         except Later as later:
             return await self._put_off(run, later, later.after)
         except Halted as halted:
+            case = await self._put_off(run, halted, 2 * PAUSE)  # others try first: it may be this one case after all
             if await self.ledger.pause(halted.reason, "firstpass", PAUSE):
                 emit(Event.HALTED, ERROR, reason=halted.reason, minutes=PAUSE // timedelta(minutes=1))
-            return await self._put_off(run, halted, PAUSE)
+            return case
         except Refused as refused:
             return await self._refuse(run, refused)
         except Unconfirmed as unconfirmed:
@@ -115,9 +119,10 @@ class Onboarding:
 
     async def _issue(self, run: Run) -> Case | None:
         case, event, now = run.case, _certain(run.case.event), self.clock.now()
+        guard_event(event, self.rules.guard, now)
         await self.ledger.admit()
         policy = await self.directory.policy(run.stop_at)
-        seen = await self.directory.facts(event.user, run.stop_at)
+        seen = await self._facts(event, case.user_id, run.stop_at)
         facts = guard(seen, policy, event, case.known(), self.rules.guard, now)
         number = trusted_number(facts, event, self.rules.guard)
         person = await self.ledger.meet(facts.user_id, number, case.id)
@@ -133,13 +138,14 @@ class Onboarding:
         tap = await self.directory.create_pass(facts.user_id, terms, run.stop_at)
         emit(Event.PASS_CREATED, case=case.id, issuance=case.issuance, attempt=run.case.attempt)
         try:
-            await self._save(run, run.case.intended(tap.id), Held(lease=True, intended=1))
+            await self._save_mine(run, lambda mine: mine.intended(tap.id), Held(lease=True, intended=1))
         except Moved:
             return await self._withdraw(run, facts.user_id, tap.id)
         message = await self.courier.send(number, event.channel, event.locale, tap.secret, run.case.ref, run.stop_at)
         emit(Event.SENT, case=case.id, issuance=case.issuance, channel=message.channel)
         try:
-            return await self._save(run, run.case.sent(message.id, message.channel, self.clock.now()), Held())
+            now = self.clock.now()
+            return await self._save_mine(run, lambda mine: mine.sent(message.id, message.channel, now), Held())
         except Moved:  # the message is out; whoever wrote the head decides what becomes of its pass
             return None
 
@@ -157,7 +163,7 @@ class Onboarding:
     # --- outcomes ---
 
     async def _put_off(self, run: Run, outcome: FirstpassError, after: timedelta) -> Case:
-        until = self.clock.now() + after
+        until = self.clock.now() + max(after, SHORTEST_WAIT)
         emit(Event.WAITING, case=run.case.id, reason=outcome.reason, until=until.isoformat(timespec="seconds"))
         return await self._save(run, run.case.put_off(outcome.reason, until, held=run.held), Held())
 
@@ -167,16 +173,33 @@ class Onboarding:
         letter = json.dumps({"type": "case.refused.v1", "data": told}).encode()
         await self.bus.dead_letter(letter, refused.reason, refused.detail)
         emit(Event.REFUSED, WARNING, case=case.id, issuance=case.issuance, reason=refused.reason)
-        refusal = case.refused(refused.reason, held=run.held)
-        if run.held.intended:  # a pass was made that nobody will ever receive
-            await self._withdraw(run, _certain(case.user_id), _certain(case.pass_id))
-        return await self._save(run, refusal, Held())
+        return await self._save(run, case.refused(refused.reason, self.clock.now(), held=run.held), Held())
 
     async def _withdraw(self, run: Run, user_id: str, pass_id: str) -> None:
         """Delete a pass that was not sent. If that fails it lapses, or the next one replaces it."""
         with suppress(Later, Halted):
             await self.directory.delete_pass(user_id, pass_id, run.stop_at)
             emit(Event.PASS_DELETED, case=run.case.id, issuance=run.case.issuance)
+
+    async def _facts(self, event: HireEvent, pinned: str | None, stop_at: float) -> Facts | None:
+        """The person of the event, or, when they go by another name now, the one this case is pinned to."""
+        found = await self.directory.facts(event.user, stop_at)
+        return found if found or not pinned else await self.directory.facts(UserRef("id", pinned), stop_at)
+
+    async def _save_mine(self, run: Run, move: Callable[[Case], Case], held: Held) -> Case:
+        """Save a holder's move, also over news recorded meanwhile that changes nothing: the attempt is still its own.
+
+        Raises:
+            Moved: the case went elsewhere.
+        """
+        try:
+            return await self._save(run, move(run.case), held)
+        except Moved:
+            fresh = await self.ledger.load(run.case.id)
+            if fresh is None or (fresh.state, fresh.ref) != (run.case.state, run.case.ref):
+                raise
+            run.case = fresh
+        return await self._save(run, move(fresh), held)
 
     async def _save(self, run: Run, after: Case, held: Held) -> Case:
         run.case = await self.ledger.save(run.case, after, "run")

@@ -133,7 +133,7 @@ class Ledger(Protocol):
         ...
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
-        """Note who this case is for and on which number; take the person for this case when nobody else holds them."""
+        """Take a person for this case and note their number, unless another case holds them still."""
         ...
 
     async def admit(self) -> None:

@@ -27,6 +27,15 @@ class Role(StrEnum):
     ALL = "all"
 
 
+class Ignorable(StrEnum):
+    """Methods a deployer may take for nothing: none that signs in without a password."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    SOFTWARE_OATH = "softwareOath"
+    HARDWARE_OATH = "hardwareOath"
+
+
 class Cloud(StrEnum):
     """Where the tenant lives."""
 
@@ -85,7 +94,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "JOINERS_GROUP": Setting(forms.guid, None),
     "JOINER_EVIDENCE": Setting(forms.one_of(JoinerEvidence), "either"),
     "DISABLED_ACCOUNT": Setting(forms.one_of(DisabledAccount), "wait"),
-    "METHODS_IGNORED": Setting(forms.set_of(forms.text), "email"),
+    "METHODS_IGNORED": Setting(forms.set_of(forms.one_of(Ignorable)), "email"),
     "BREAK_GLASS_IDS": Setting(forms.set_of(forms.guid), ""),
     "MOBILE_HOLD": Setting(forms.duration(timedelta(0), 30 * DAY), "72h"),
     "MAX_EVENT_AGE": Setting(forms.duration(DAY, 90 * DAY), "7d"),
@@ -130,6 +139,11 @@ TOGETHER: Final[tuple[tuple[str, Callable[[_Given], bool], str], ...]] = (
         "LedgerConnection",
         lambda given: not given.keys() & {"LedgerConnection", "LedgerConnection__tableServiceUri"},
         "required (a connection string), or LedgerConnection__tableServiceUri",
+    ),
+    (
+        "DEAD_LETTERS_QUEUE",
+        lambda given: given.get("JOINERS_QUEUE") == given.get("DEAD_LETTERS_QUEUE", "joiners-dead-letters"),
+        "must be another queue than JOINERS_QUEUE",
     ),
     (
         "TWILIO_FROM",

@@ -35,6 +35,7 @@ class Event(StrEnum):
     UNCONFIRMED = "case-unconfirmed"
     REFUSED = "case-refused"
     HALTED = "issuing-halted"
+    YIELDED = "run-yielded"
     FAILED = "run-failed"
 
 

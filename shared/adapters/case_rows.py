@@ -79,6 +79,7 @@ _TIMES = Column(
 COLUMNS: Final[Mapping[str, Column]] = {
     "state": _one_of(State),
     "hire_date": _DATE,
+    "number_changed_at": _TIME,
     "opens_at": _TIME,
     "deliver_at": _TIME,
     "not_before": _TIME,

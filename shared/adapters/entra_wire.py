@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import httpx
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from httpx_aiohttp import AiohttpTransport
 from kiota_abstractions.method import Method
 from kiota_abstractions.request_information import RequestInformation
@@ -95,6 +95,8 @@ class GraphWire:
         try:
             async with asyncio.timeout(min(REQUEST_SECONDS, left)):
                 answer: Any = await self.adapter.send_primitive_async(request, "bytes", None)
+        except ClientAuthenticationError:
+            return Answer(status=HTTPStatus.UNAUTHORIZED)  # no identity, or none any more: as Graph's 401
         except AzureError:
             return Answer(status=NOT_SENT)  # no token, so no request
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:

@@ -29,10 +29,11 @@ class Acquaintance:
         numbers = (*self.numbers, (number, now))
         return replace(self, numbers=numbers if len(numbers) <= NUMBERS_KEPT else (numbers[0], *numbers[2:]))
 
-    def as_person(self, number: str, *, other_case_open: bool) -> Person:
+    def as_person(self, number: str, *, other_case_open: bool = False, other_case_ending: bool = False) -> Person:
         """What guard rails ask, about one of `numbers`."""
         return Person(
             other_case_open=other_case_open,
+            other_case_ending=other_case_ending,
             is_first_number=self.numbers[0][0] == number,
             number_first_seen=dict(self.numbers)[number],
         )

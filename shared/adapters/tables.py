@@ -20,10 +20,10 @@ from shared.adapters.case_rows import (
     read_time,
     write_time,
 )
-from shared.adapters.person_rows import PERSON, Acquaintance, acquaintance_of, person_row
+from shared.adapters.person_rows import PERSON, acquaintance_of, person_row
 from shared.adapters.seal import Fingerprints, Seal
 from shared.adapters.storage import Conflict, Operation, Patience, Table, insert, replace_row
-from shared.case import FREE, Case, State
+from shared.case import FREE, Case
 from shared.errors import Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
 from shared.ports import Clock, Move
@@ -89,18 +89,19 @@ class TableLedger:
         await self._woken(case)
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
-        """See ports.Ledger. A person is free when the case that took them is missing, or in one of the states FREE."""
+        """See ports.Ledger. Taking a person always writes the row: two cases that take them at once cannot both win."""
         key, shown = self._fingerprints.person(user_id), self._fingerprints.number(number)
         for _ in range(ROUNDS):
             row = await self._people.get(key, PERSON)
-            known = acquaintance_of(row)
-            other_case_open = await self._is_held_by_another(known, case_id)
-            now_known = known.shown(shown, self._clock.now())
-            if not other_case_open:
-                now_known = replace(now_known, open_case=case_id)
-            if now_known != known and not await self._wrote(self._people, row, person_row(key, now_known)):
-                continue
-            return now_known.as_person(shown, other_case_open=other_case_open)
+            before = acquaintance_of(row)
+            known = before.shown(shown, self._clock.now())
+            holder = await self._holder(before.open_case) if before.open_case not in (None, case_id) else None
+            if holder and holder.state not in FREE:
+                return known.as_person(shown, other_case_open=True)
+            if holder and holder.deletions_left:
+                return known.as_person(shown, other_case_ending=True)
+            if await self._wrote(self._people, row, person_row(key, replace(known, open_case=case_id))):
+                return known.as_person(shown)
         raise LedgerUnavailable("ledger-contended")
 
     async def admit(self) -> None:
@@ -132,16 +133,8 @@ class TableLedger:
             raise Moved
         return etag
 
-    async def _is_held_by_another(self, known: Acquaintance, case_id: str) -> bool:
-        if known.open_case in (None, case_id):
-            return False
-        row = await self._cases.get(known.open_case, HEAD, select=["state"])
-        if row is None:
-            return False
-        try:
-            return State(row.get("state")) not in FREE
-        except ValueError:
-            raise UnreadableRow from None
+    async def _holder(self, case_id: str | None) -> Case | None:
+        return await self.load(case_id) if case_id else None
 
     async def _paused_until(self) -> datetime | None:
         moment = self._clock.monotonic()

@@ -48,6 +48,10 @@ class FakeCourier:
         """The next send without a failure of its own ends with `error`; `after`: though the message has left."""
         self._failures.append(_Failure(error, after))
 
+    def clear_failures(self) -> None:
+        """Everything planned and not met is off."""
+        self._failures.clear()
+
     async def send(
         self, number: str, channel: Channel, locale: str | None, secret: Secret, ref: str, stop_at: float
     ) -> Message:

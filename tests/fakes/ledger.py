@@ -72,11 +72,15 @@ class FakeLedger:
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
         with self._call("meet"):
-            known = self.people.get(user_id, Acquaintance()).shown(number, self._clock.now())
-            holder = self.cases.get(known.open_case) if known.open_case not in (None, case_id) else None
-            other_case_open = holder is not None and holder.state not in FREE
-            self.people[user_id] = known if other_case_open else replace(known, open_case=case_id)
-            return known.as_person(number, other_case_open=other_case_open)
+            before = self.people.get(user_id, Acquaintance())
+            known = before.shown(number, self._clock.now())
+            holder = self.cases.get(before.open_case or "") if before.open_case != case_id else None
+            if holder and holder.state not in FREE:
+                return known.as_person(number, other_case_open=True)
+            if holder and holder.deletions_left:
+                return known.as_person(number, other_case_ending=True)
+            self.people[user_id] = replace(known, open_case=case_id)
+            return known.as_person(number)
 
     async def admit(self) -> None:
         with self._call("admit"):

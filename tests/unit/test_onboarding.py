@@ -286,9 +286,24 @@ async def test_a_fault_of_the_tenant_pauses_everybody_and_refuses_nobody(arrange
     house.clock.advance(14 * MINUTE)
     await house.nudge()
     assert house.texts == []
-    house.clock.advance(2 * MINUTE)
+    house.clock.advance(16 * MINUTE)
     await house.nudge()
     assert house.newest_works()
+
+
+async def test_one_joiner_over_whom_all_stumble_does_not_hold_up_the_others() -> None:
+    house = House()
+    other = "11111111-2222-4333-8444-555555555555"
+    house.directory.add(facts(user_id=other, mobile_phone="+12025550147"))
+    for _ in range(3):
+        house.courier.fail_next(Halted(Reason.TWILIO_DENIED))
+    await house.hire()  # pauses everybody
+    await house.hire({"user": {"id": other}, "mobilePhone": "+12025550147"}, subject="W-2", id="evt-2")
+    assert len(house.courier.sent) == 0
+    house.courier.clear_failures()
+    house.clock.advance(15 * MINUTE)
+    await house.hire({"user": {"id": other}, "mobilePhone": "+12025550147"}, subject="W-2", id="evt-2")
+    assert [sent.number for sent in house.courier.sent] == ["+12025550147"]
 
 
 async def test_a_pause_holds_what_is_due_and_then_lets_it_go() -> None:
@@ -397,8 +412,10 @@ async def test_storage_that_fails_once_loses_nobody(method: str, when: Any) -> N
     assert house.newest_works()
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("method", ["facts", "policy", "create_pass"])
+@pytest.mark.parametrize(
+    ("method", "when"),
+    [("facts", "before"), ("facts", "after"), ("policy", "before"), ("policy", "after"), ("create_pass", "before")],
+)
 @pytest.mark.parametrize(
     "error",
     [Later(Reason.GRAPH_THROTTLED, MINUTE), Later(Reason.GRAPH_UNAVAILABLE, MINUTE)],
@@ -414,6 +431,139 @@ async def test_graph_that_says_not_now_is_asked_again_later(method: str, when: A
     await house.nudge()
     assert house.newest_works()
     assert len(house.texts) == 1
+
+
+async def test_a_wait_of_nothing_still_ends_the_run() -> None:
+    house = House()
+    house.directory.fail("create_pass", Later(Reason.GRAPH_THROTTLED, timedelta(0)))
+    await house.hire()
+    assert house.case.attempt == 1
+    assert house.case.not_before == DUE + MINUTE
+
+
+async def test_a_hire_under_another_key_waits_until_the_old_case_deleted_its_passes() -> None:
+    house = House()
+    await house.hire()
+    await house.cancel()
+    await house.hire(subject="W-77", id="evt-7")
+    assert len(house.courier.sent) == 1
+    house.clock.advance(16 * MINUTE)
+    await house.nudge()  # the old case's second deletion
+    await house.hire(subject="W-77", id="evt-7")
+    assert len(house.courier.sent) == 2
+    assert house.newest_works()
+    house.clock.advance(timedelta(hours=1))
+    await house.nudge()
+    assert house.newest_works()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"mobilePhone": "+12025550147"}, {"user": {"id": "11111111-2222-4333-8444-555555555555"}}],
+    ids=["number", "person"],
+)
+async def test_a_pass_on_the_wrong_phone_or_of_the_wrong_person_does_not_stay(change: dict[str, Any]) -> None:
+    house = House(guard=replace(GUARD, number_source=NumberSource.EVENT))
+    house.directory.add(facts(mobile_phone=None))
+    house.directory.add(facts(user_id="11111111-2222-4333-8444-555555555555", mobile_phone=None))
+    await house.hire()
+    first = house.texts[0]
+    await house.hire(change, id="evt-2", time="2026-11-30T09:00:00Z")
+    house.clock.set_now(datetime(2026, 12, 1, 8, tzinfo=UTC))
+    assert not house.directory.works(USER_ID, first)
+
+
+async def test_somebody_who_became_an_administrator_keeps_no_pass() -> None:
+    house = House()
+    await house.hire()
+    house.directory.add(facts(has_role=True))
+    await house.hire({"devicePaths": ["zero-touch"]}, id="evt-2", time="2026-11-30T09:00:00Z")
+    assert house.reasons == ["privileged"]
+    assert house.directory.people[USER_ID].tap is None
+
+
+async def test_a_hire_moved_by_weeks_ends_the_pass_of_the_old_day() -> None:
+    house = House()
+    await house.hire()
+    later = datetime(2026, 12, 14, tzinfo=UTC)
+    house.directory.add(facts(employee_hire_date=later))
+    await house.hire({"hireDate": "2026-12-14"}, id="evt-2", time="2026-11-30T09:00:00Z")
+    assert house.directory.people[USER_ID].tap is None
+    house.clock.set_now(datetime(2026, 12, 13, 16, tzinfo=UTC))
+    await house.nudge()
+    assert house.newest_works()
+
+
+async def test_a_number_swapped_just_before_delivery_is_held_though_nobody_was_messaged_yet() -> None:
+    house = House(EARLY, guard=replace(GUARD, number_source=NumberSource.EVENT))
+    house.directory.add(facts(mobile_phone=None))
+    await house.hire()
+    house.clock.set_now(DUE - 10 * MINUTE)
+    await house.hire({"mobilePhone": "+12025550147"}, id="evt-2", time="2026-11-30T15:00:00Z")
+    house.clock.set_now(DUE)
+    await house.nudge()
+    assert house.reasons == ["mobile-changed"]
+    assert house.courier.sent == []
+
+
+async def test_a_nightly_resync_changes_nothing_that_waits() -> None:
+    house = House(EARLY)
+    await house.hire()
+    planned = house.case.deliver_at
+    for night in range(1, 5):
+        house.clock.advance(timedelta(days=1))
+        await house.hire(id=f"resync-{night}", time=f"2026-11-2{5 + night}T02:00:00Z")
+    assert (house.case.deliver_at, house.case.issuance) == (planned, 1)
+    assert house.reasons == []
+
+
+async def test_news_that_changes_nothing_while_a_message_is_sent_costs_no_second_one() -> None:
+    house = House()
+
+    async def resync() -> None:
+        await house.hire(id="evt-2", time="2026-11-30T09:00:00Z")
+
+    await replace(house.onboarding, directory=Meanwhile(house, "create_pass", resync)).handle(body(hired()))
+    assert house.case.state is State.SENT
+    assert len(house.texts) == 1
+    house.clock.advance(LEASE + MINUTE)
+    await house.nudge()
+    assert len(house.texts) == 1
+    assert house.newest_works()
+
+
+async def test_a_send_is_given_back_even_when_the_pause_cannot_be_written() -> None:
+    house = House()
+    house.courier.fail_next(Halted(Reason.TWILIO_DENIED))
+    house.ledger.fail_next("pause")
+    with pytest.raises(LedgerUnavailable):
+        await house.hire()
+    assert house.ledger.fired == [("pause", "before")]
+    assert (house.case.state, house.case.sends) == (State.ANNOUNCED, 0)
+
+
+async def test_our_pass_stays_ours_however_often_graph_throttles() -> None:
+    house = House()
+    house.directory.fail("create_pass", Unconfirmed(Reason.PASS_UNCONFIRMED), "after")
+    await house.hire()
+    for _ in range(20):
+        house.directory.fail("create_pass", Later(Reason.GRAPH_THROTTLED, MINUTE))
+        house.clock.advance(LEASE + MINUTE)
+        await house.nudge()
+    house.clock.advance(5 * MINUTE)
+    await house.nudge()
+    assert house.newest_works()
+
+
+async def test_somebody_renamed_after_the_first_look_is_still_found() -> None:
+    house = House()
+    house.directory.add(facts(), user_principal_name="ann@firstpass.example")
+    house.directory.fail("create_pass", Later(Reason.GRAPH_THROTTLED, MINUTE))
+    await house.hire({"user": {"userPrincipalName": "ann@firstpass.example"}})
+    house.directory.people[USER_ID].user_principal_name = "ann.married@firstpass.example"
+    house.clock.advance(2 * MINUTE)
+    await house.nudge()
+    assert house.newest_works()
 
 
 async def test_whatsapp_is_asked_for_where_hr_wants_it() -> None:

@@ -1,0 +1,80 @@
+"""What news from HR makes of a case: recorded at once, whoever holds the lease. Pure."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from shared.case import CLOSED, DELETIONS, NOTHING_TO_DELETE, Case, State, to_delete
+from shared.events import Cancellation, HireEvent
+from shared.plan import When
+
+
+def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When, now: datetime) -> Case | None:
+    """The case after `event`, or None when it changes nothing: a duplicate, an older one, or news of a closed hire."""
+    heard: dict[str, Any] = {"version": event.version, "event": event, "hire_date": event.hire_date}
+    plan: dict[str, Any] = {"opens_at": when.opens_at, "deliver_at": when.deliver_at}
+    if case is None:
+        return Case(id=case_id, state=State.ANNOUNCED, issuance=1, moves=1, **heard, **plan)
+    if event.version <= case.version or _is_news_of_a_closed_hire(case, event):
+        return None
+    if case.state in _KEEP_GOING and _asks_for_the_same_pass(case, event, when):
+        return case.moved(case.state, **heard)
+    changed = {"number_changed_at": now} if _gives_another_number(case, event) else {}
+    return case.moved(
+        State.ANNOUNCED, **heard, **plan, **changed, **_fresh_issuance(case), **_old_passes(case, event, when, now)
+    )
+
+
+def record_cancellation(case: Case | None, case_id: str, event: Cancellation, now: datetime) -> Case | None:
+    """The case after the hire was called off, or None when a later event already spoke."""
+    if case is None:
+        return Case(id=case_id, state=State.CANCELLED, version=event.version, moves=1)
+    if event.version <= case.version:
+        return None
+    deletions = to_delete(DELETIONS, now) if case.claims else NOTHING_TO_DELETE
+    return case.moved(State.CANCELLED, version=event.version, not_before=None, reason=None, **deletions)
+
+
+_KEEP_GOING = frozenset({State.ANNOUNCED, State.ISSUING, State.SENT})
+"""News that changes nothing leaves these as they are; a refused or cancelled case takes any later event as a wish."""
+
+
+def _is_news_of_a_closed_hire(case: Case, event: HireEvent) -> bool:
+    return case.state in CLOSED and (case.hire_date is None or event.hire_date <= case.hire_date)
+
+
+def _asks_for_the_same_pass(case: Case, event: HireEvent, when: When) -> bool:
+    if case.event is None or when.opens_at != case.opens_at:
+        return False
+    asked: tuple[Callable[[HireEvent], object], ...] = (
+        lambda e: e.user,
+        lambda e: frozenset(e.device_paths),
+        lambda e: e.mobile_phone,
+        lambda e: e.channel,
+    )
+    return all(of(event) == of(case.event) for of in asked)
+
+
+def _gives_another_number(case: Case, event: HireEvent) -> bool:
+    before = case.event.mobile_phone if case.event else None
+    return before is not None and event.mobile_phone is not None and _digits(before) != _digits(event.mobile_phone)
+
+
+def _digits(number: str) -> str:
+    return "".join(sign for sign in number if sign.isdigit())
+
+
+def _fresh_issuance(case: Case) -> dict[str, Any]:
+    """A case that never got further than waiting keeps its issuance; any other begins a new one."""
+    fresh = {"not_before": None, "reason": None}
+    if case.state is State.ANNOUNCED and not case.sends:
+        return fresh
+    return fresh | {"issuance": case.issuance + 1, "attempt": 0, "sends": 0}
+
+
+def _old_passes(case: Case, event: HireEvent, when: When, now: datetime) -> dict[str, Any]:
+    """What becomes of passes made before: a new one will replace them, unless it comes later or for somebody else."""
+    soon = when.deliver_at <= now and case.event is not None and event.user == case.event.user
+    if not case.claims or (soon and not case.deletions_left):
+        return dict(NOTHING_TO_DELETE)
+    return to_delete(1, now)
