@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from sandbox.__main__ import PORTS, _table
+from sandbox.__main__ import PORTS, table
 from sandbox.process import NotReadyError
 from sandbox.stack import Stack
 
@@ -21,8 +21,8 @@ def keep_sandbox(settings: Path, messages: Console, *, free_ports: bool) -> None
     try:
         with Stack({} if free_ports else PORTS) as stack:
             host = stack.start_host({**values, **stack.addresses}, "cli.host")
-            messages.print(_table(stack), markup=False, highlight=False)
-            messages.print(f"\nThe app runs; its log: {host.log}", markup=False, highlight=False)
+            said = f"{table(stack)}\n\nThe app runs; its log: {host.log}"
+            messages.print(said, markup=False, highlight=False, soft_wrap=True)
             signal.pause()
     except NotReadyError as error:
         messages.print(str(error), style="red", markup=False)

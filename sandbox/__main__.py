@@ -2,49 +2,15 @@
 
 import argparse
 import signal
-import socket
 import sys
 
 from sandbox.process import NotReadyError
 from sandbox.stack import Stack
 
-PORTS = {
-    "broker": 15672,
-    "broker --control-port": 15673,
-    "directory": 18080,
-    "phone": 18081,
-    "azurite": 10002,
-}
+PORTS = {"broker": 15672, "broker --control-port": 15673, "directory": 18080, "phone": 18081, "azurite": 10002}
 
 
-def main() -> None:
-    """Start everything, say where it is, wait for SIGINT or SIGTERM, end everything."""
-    parser = argparse.ArgumentParser("sandbox", description="Stand-ins for Service Bus, Graph, Twilio and tables.")
-    parser.add_argument("--free-ports", action="store_true", help="choose free ports instead of the fixed ones")
-    ports = {} if parser.parse_args().free_ports else PORTS
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    busy = [f"Port {port} ({service}) is busy." for service, port in ports.items() if _is_busy(port)]
-    if busy:
-        sys.exit("\n".join([*busy, "End what listens there, or choose free ports with --free-ports."]))
-    try:
-        with Stack(ports) as stack:
-            print(_table(stack), flush=True)
-            signal.pause()
-    except NotReadyError as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        print("The sandbox has ended.")
-
-
-def _is_busy(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return True
-    return False
-
-
-def _table(stack: Stack) -> str:
+def table(stack: Stack) -> str:
     """What runs where, and how to look at it."""
     queues, world, inbox = f"{stack.broker.ready['control']}/sandbox/queues", stack.directory.url, stack.phone.url
     rows = [
@@ -57,6 +23,22 @@ def _table(stack: Stack) -> str:
     lines = [f"{row[0]:<11}{row[1]:<21}{row[2]:<51}{row[3]}" for row in rows]
     addresses = [f"{name}={value}" for name, value in stack.addresses.items()]
     return "\n".join([*lines, "", *addresses, "", f"Logs, clock: {stack.folder}", "Stop with Ctrl-C."])
+
+
+def main() -> None:
+    """Start everything, say where it is, wait for SIGINT or SIGTERM, end everything."""
+    parser = argparse.ArgumentParser("sandbox", description="Stand-ins for Service Bus, Graph, Twilio and tables.")
+    parser.add_argument("--free-ports", action="store_true", help="choose free ports instead of the fixed ones")
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        with Stack({} if asked.free_ports else PORTS) as stack:
+            print(table(stack), flush=True)
+            signal.pause()
+    except NotReadyError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("The sandbox has ended.")
 
 
 if __name__ == "__main__":

@@ -86,26 +86,33 @@ def start(
 
 
 def _first_line(stream: IO[str]) -> str:
-
     readable, _, _ = select.select([stream], [], [], START_SECONDS)
     return stream.readline() if readable else ""
 
 
-def announce(**ready: Any) -> None:
+def announce(stdout: IO[str] | None = None, **ready: Any) -> None:
     """Say on stdout that this service is ready and where; the first and only line a service prints there."""
-    print(json.dumps(ready), flush=True)
+    print(json.dumps(ready), file=stdout, flush=True)
 
 
-async def serve_until_told(close: Callable[[], Awaitable[None]]) -> None:
-    """Wait for SIGTERM, SIGINT or the end of standard input (our parent is gone), then close."""
+async def serve_until_told(
+    close: Callable[[], Awaitable[None]] | None = None, stdout: IO[str] | None = None, **ready: Any
+) -> None:
+    """Announce `ready`, if given, wait for SIGTERM, SIGINT or the end of standard input (our parent is gone), close.
+
+    Whoever reads the announcement can stop us: we listen before we speak.
+    """
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     loop.add_reader(sys.stdin.fileno(), _note_end_of_input, told)
+    if ready:
+        announce(stdout, **ready)
     await told.wait()
     loop.remove_reader(sys.stdin.fileno())
-    await close()
+    if close:
+        await close()
 
 
 def _note_end_of_input(told: asyncio.Event) -> None:

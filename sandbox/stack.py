@@ -1,6 +1,7 @@
 """All stand-ins at once, as child processes that share one clock: for tests and for the demo."""
 
 import json
+import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,38 +9,39 @@ from pathlib import Path
 from typing import Self
 
 from sandbox.clock import SandboxClock
-from sandbox.process import Service, start
+from sandbox.process import NotReadyError, Service, start
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ("azurite", "broker", "directory", "phone")
 
 
 class Stack:
-    """`with Stack() as stack:` starts azurite, broker, directory and phone in parallel, and always ends them all.
+    """`with Stack() as stack:` starts `azurite`, `broker`, `directory`, `phone` in parallel, and always ends them all.
 
     `ports` maps an option of a service to a port (`{"broker --control-port": 15673}`), free ones are chosen otherwise;
     `arguments` adds command-line arguments by service. The clock, settings and logs lie in the temporary `folder`.
-    Entering raises NotReadyError when a service does not start; the others have ended by then.
+    Entering raises NotReadyError when a port is busy or a service does not start; the others have ended by then.
     """
-
-    azurite: Service
-    broker: Service
-    directory: Service
-    phone: Service
 
     def __init__(
         self, ports: Mapping[str, int] | None = None, arguments: Mapping[str, Sequence[str]] | None = None
     ) -> None:
-        self._arguments = {name: [*(arguments or {}).get(name, ())] for name in SERVICES}
-        for option, port in (ports or {}).items():
-            name, _, flag = option.partition(" ")
-            self._arguments[name] += [flag or "--port", str(port)]
+        self._ports, self._arguments = ports or {}, arguments or {}
         self._running: list[Service] = []
 
     def __enter__(self) -> Self:
+        busy: list[str] = []
+        for service, port in self._ports.items():
+            try:
+                socket.create_server(("127.0.0.1", port)).close()
+            except OSError:
+                busy.append(f"Port {port} ({service}) is busy.")
+        if busy:
+            raise NotReadyError("\n".join([*busy, "End what listens there, or choose free ports with --free-ports."]))
         self._temporary = tempfile.TemporaryDirectory(prefix="firstpass-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         self.clock = SandboxClock(self.folder / "clock")
+        self._clock = "--clock", str(self.folder / "clock")
         try:
             with ThreadPoolExecutor() as pool:
                 starting = [pool.submit(self._start, name) for name in SERVICES]
@@ -58,7 +60,10 @@ class Stack:
         self._temporary.cleanup()
 
     def _start(self, name: str) -> Service:
-        arguments = self._arguments[name] if name == "azurite" else [*self._arguments[name], *self._clock]
+        arguments = [*self._arguments.get(name, ()), *(self._clock if name != "azurite" else ())]
+        for option, port in self._ports.items():
+            service, _, flag = option.partition(" ")
+            arguments += [flag or "--port", str(port)] if service == name else []
         return self._run(name, f"sandbox.{name}", *arguments)
 
     def _run(self, log: str, module: str, *arguments: str) -> Service:
@@ -67,19 +72,15 @@ class Stack:
         return service
 
     @property
-    def _clock(self) -> tuple[str, str]:
-        return "--clock", str(self.folder / "clock")
-
-    @property
     def addresses(self) -> dict[str, str]:
         """The app settings that name addresses: all that an app is told about its sandbox."""
-        phone, directory = self.phone.ready, self.directory.ready
+        phone = self.phone.ready
         return {
             "ServiceBusConnection": self.broker.url,
             "LedgerConnection": self.azurite.url,
             "AzureWebJobsStorage": self.azurite.url,
             "GRAPH_URL": self.directory.url,
-            "IDENTITY_ENDPOINT": directory["identity"],
+            "IDENTITY_ENDPOINT": self.directory.ready["identity"],
             "IDENTITY_HEADER": "sandbox",
             "TWILIO_URL": self.phone.url,
             "TWILIO_ACCOUNT_SID": phone["accountSid"],
@@ -89,10 +90,7 @@ class Stack:
         }
 
     def start_host(self, settings: Mapping[str, str], module: str = "sandbox.host", app: Path = ROOT) -> Service:
-        """Run `app` in a host: `module` with --app, --settings and --clock, told the addresses and `settings`.
-
-        Its log is the Service's `log`. Raises NotReadyError, with the log's end, when the app cannot start.
-        """
+        """Run `app` in the host `module`, told the addresses and `settings`; NotReadyError when it cannot start."""
         name = f"host-{len(self._running) - len(SERVICES) + 1}"
         file = self.folder / f"{name}.settings.json"
         file.write_text(json.dumps({"IsEncrypted": False, "Values": {**self.addresses, **settings}}))

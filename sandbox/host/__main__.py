@@ -1,5 +1,5 @@
 """`python -m sandbox.host --app DIR --settings FILE [--clock FILE] [--grace SECONDS]`."""
 
-from .command import main
+from . import main
 
 main()

@@ -1,168 +1,133 @@
 """Moves one queue's messages through one function: receives, invokes, renews locks, completes or abandons."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
-from uuid import uuid4
+from typing import Any
 
 from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import ServiceBusError
 
-from .message import body, delivery_number, metadata
-from .runtime import Failure, invoke
-from .settings import Limits
-from .triggers import QueueTrigger
+from .runtime import Function, delivery_number, invoke
 
 logger = logging.getLogger("sandbox.host")
-IDLE_SECONDS = 60.0  # one wait for a message
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0  # between two tries to reach the broker
 RENEW_BEFORE = 10.0  # a lock is renewed this long before its end, half-way when it is shorter (as the .NET SDK does)
 
 
 @dataclass(slots=True, eq=False)
 class _Delivery:
-    """A locked message whose function runs; `renew_at` and `renew_until` in seconds of the monotonic clock."""
+    """A locked message and its running function, which ends with what went wrong; times of the monotonic clock."""
 
+    title: str
     message: ServiceBusReceivedMessage
-    call: asyncio.Task[Failure | None]
-    renew_at: float
-    renew_until: float
+    call: asyncio.Task[str | None]
+    started: float
+    due: float  # when its lock must be renewed, or its time is over
 
 
 class Pump:
-    """One task, in `run`, does all the receiving and settling; functions run beside it and only wake it.
+    """One task, in `run`, does all the receiving and settling; functions run beside it.
 
     Two must not use one SDK link at once: its reads and writes share a lock, and a waiting read holds up every write.
+    When `end` is done no more messages are taken: its result is the moment to leave even running functions.
     """
 
-    def __init__(self, trigger: QueueTrigger, limits: Limits) -> None:
-        self._trigger = trigger
-        self._limits = limits
-        self._deliveries: set[_Delivery] = set()
-        self._wake = asyncio.Event()
-        self._stop_at = inf
-
-    def stop(self, grace: float) -> None:
-        """Take no more messages; `run` returns when those in hand are settled, or after `grace` seconds."""
-        self._stop_at = time.monotonic() + grace
-        self._wake.set()
+    def __init__(self, function: Function, limits: Mapping[str, Any], end: asyncio.Future[float]) -> None:
+        self._function = function
+        self._limits = {**limits, **function.trigger}  # the trigger's autoCompleteMessages wins
+        self._end = end
+        self._deliveries: list[_Delivery] = []
 
     async def run(self) -> None:
-        """Pump until stopped, through any loss of the broker."""
-        name, pause = self._trigger.function.name, FIRST_PAUSE
+        """Pump until the end, through any loss of the broker."""
+        name, queue, connection = self._function.name, self._limits["queueName"], self._limits["connection"]
+        pause = FIRST_PAUSE
         while not self._over():
-            bus = ServiceBusClient.from_connection_string(
-                self._trigger.connection, retry_backoff_factor=0.1, try_timeout=10
-            )
-            link = bus.get_queue_receiver(self._trigger.queue, prefetch_count=self._limits.prefetch)
+            bus = ServiceBusClient.from_connection_string(connection, retry_backoff_factor=0.1, try_timeout=10)
+            link = bus.get_queue_receiver(queue, prefetch_count=self._limits["prefetchCount"])
             try:
                 async with bus, link:
-                    logger.info("%s listens to the queue %s", name, self._trigger.queue)
+                    logger.info("%s listens to the queue %s", name, queue)
                     pause = FIRST_PAUSE
-                    await self._pump(link)
+                    while not self._over():
+                        await self._wait(link)
+                        await self._tend(link)
             except Exception as error:  # noqa: BLE001 - the SDK raises many things when a link breaks; we try again
                 logger.warning("%s: the queue is out of reach, trying again: %s", name, _line(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LAST_PAUSE)
 
     def _over(self) -> bool:
-        return self._stop_at < inf and (not self._deliveries or time.monotonic() >= self._stop_at)
+        return self._end.done() and (not self._deliveries or time.monotonic() >= self._end.result())
 
-    async def _pump(self, link: ServiceBusReceiver) -> None:
-        while True:
-            self._wake.clear()
-            await self._settle_finished(link)
-            await self._renew_due(link)
-            if self._over():
-                return
-            if self._stop_at == inf and len(self._deliveries) < self._limits.concurrent_calls:
-                for message in await self._receive(link):
-                    self._deliveries.add(self._deliver(message))
-            else:
-                await self._woken()
+    async def _wait(self, link: ServiceBusReceiver) -> None:
+        """Until a message comes, a function ends or has had its time, a lock is due for renewal, or the end comes.
 
-    async def _receive(self, link: ServiceBusReceiver) -> list[ServiceBusReceivedMessage]:
-        """The next message, or none when there is other work. One at a time: a larger call waits for more to come.
-
-        A cancelled call loses nothing: what has arrived stays in the SDK's buffer for the next one.
+        One message at a time: a larger call waits for more to come. A cancelled call loses nothing: what has arrived
+        stays in the SDK's buffer for the next one.
         """
-        receiving = asyncio.ensure_future(link.receive_messages(1, max_wait_time=IDLE_SECONDS))
-        woken = asyncio.ensure_future(self._woken())
-        await asyncio.wait({receiving, woken}, return_when=asyncio.FIRST_COMPLETED)
-        woken.cancel()
-        receiving.cancel()
-        try:
-            return await receiving
-        except asyncio.CancelledError:
-            return []
+        ended, deliveries = self._end.done(), self._deliveries
+        room = not ended and len(deliveries) < self._limits["maxConcurrentCalls"]
+        receiving = [asyncio.ensure_future(link.receive_messages(1, max_wait_time=60))] if room else []
+        until = min([self._end.result() if ended else inf, *(delivery.due for delivery in deliveries)])
+        awaited = [*receiving, *(delivery.call for delivery in deliveries), *([] if ended else [self._end])]
+        await asyncio.wait(awaited, timeout=until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+        for task in receiving:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                deliveries += [self._begin(message) for message in await task]
 
-    async def _woken(self) -> None:
-        """Until a function ends, a lock is due for renewal, or we are to stop."""
-        first = min([self._stop_at, time.monotonic() + IDLE_SECONDS, *(each.renew_at for each in self._deliveries)])
-        try:
-            async with asyncio.timeout(first - time.monotonic()):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+    def _begin(self, message: ServiceBusReceivedMessage) -> _Delivery:
+        title = f"{self._function.name} [message {message.message_id}, delivery {delivery_number(message)}]"
+        call, now = asyncio.create_task(invoke(self._function, message)), time.monotonic()
+        return _Delivery(title, message, call, now, min(_renewal(message), now + self._limits["functionTimeout"]))
 
-    def _deliver(self, message: ServiceBusReceivedMessage) -> _Delivery:
-        call = asyncio.create_task(self._call(message))
-        call.add_done_callback(lambda _: self._wake.set())
-        until = time.monotonic() + self._limits.renew_for.total_seconds()
-        return _Delivery(message, call, _renewal(message.locked_until_utc), until)
+    async def _tend(self, link: ServiceBusReceiver) -> None:
+        """Settle what has ended, renew the locks that are due."""
+        for delivery in [*self._deliveries]:
+            ends = delivery.started + self._limits["functionTimeout"]
+            if delivery.call.done() or time.monotonic() >= ends:
+                self._deliveries.remove(delivery)
+                await self._settle(link, delivery)
+            elif time.monotonic() >= delivery.due:
+                wanted = time.monotonic() < delivery.started + self._limits["maxAutoLockRenewalDuration"]
+                renewed = wanted and await _done("renew", link.renew_message_lock, delivery)
+                delivery.due = min(_renewal(delivery.message), ends) if renewed else ends
 
-    async def _call(self, message: ServiceBusReceivedMessage) -> Failure | None:
-        function, limit, started = self._trigger.function, self._limits.timeout, time.monotonic()
-        try:
-            data = body(message, function.trigger.get("dataType", ""))
-            call = asyncio.create_task(invoke(function, str(uuid4()), data, metadata(message)))
-            done, _ = await asyncio.wait({call}, timeout=limit.total_seconds())
-            call.cancel()
-            failure = call.result() if done else Failure(f"Timeout value of {limit} was exceeded")
-        except Exception as error:  # noqa: BLE001 - a message we cannot hand over fails, the pump goes on
-            failure = Failure(_line(error))
-        took = 1000 * (time.monotonic() - started)
-        if failure:
-            logger.error("%s Failed in %.0f ms: %s\n%s", self._title(message), took, failure.message, failure.stack)
+    async def _settle(self, link: ServiceBusReceiver, delivery: _Delivery) -> None:
+        call, limit = delivery.call, self._limits["functionTimeout"]
+        wrong = call.result() if call.done() else f"Timeout value of {limit:g} s was exceeded"
+        call.cancel()
+        took = 1000 * (time.monotonic() - delivery.started)
+        if wrong:
+            logger.error("%s Failed in %.0f ms: %s", delivery.title, took, wrong)
+            await _done("abandon", link.abandon_message, delivery)
         else:
-            logger.info("%s Succeeded in %.0f ms", self._title(message), took)
-        return failure
-
-    async def _settle_finished(self, link: ServiceBusReceiver) -> None:
-        for delivery in [delivery for delivery in self._deliveries if delivery.call.done()]:
-            self._deliveries.remove(delivery)
-            if delivery.call.result():
-                await self._try("abandon", link.abandon_message, delivery.message)
-            elif self._trigger.complete:
-                await self._try("complete", link.complete_message, delivery.message)
-
-    async def _renew_due(self, link: ServiceBusReceiver) -> None:
-        now = time.monotonic()
-        for delivery in [each for each in self._deliveries if each.renew_at <= now]:
-            delivery.renew_at = inf
-            if now < delivery.renew_until and await self._try("renew", link.renew_message_lock, delivery.message):
-                delivery.renew_at = _renewal(delivery.message.locked_until_utc)
-
-    async def _try(self, what: str, act: Callable[..., Awaitable[object]], message: ServiceBusReceivedMessage) -> bool:
-        try:
-            await act(message)
-        except (ServiceBusError, ValueError) as error:
-            logger.warning("%s could not %s: %s", self._title(message), what, _line(error))
-            return False
-        return True
-
-    def _title(self, message: ServiceBusReceivedMessage) -> str:
-        return f"{self._trigger.function.name} [message {message.message_id}, delivery {delivery_number(message)}]"
+            logger.info("%s Succeeded in %.0f ms", delivery.title, took)
+            if self._limits["autoCompleteMessages"]:
+                await _done("complete", link.complete_message, delivery)
 
 
-def _renewal(locked_until: datetime | None) -> float:
-    """When to renew a lock, on the monotonic clock; the broker tells locks in real time."""
-    left = (locked_until - datetime.now(UTC)).total_seconds() if locked_until else inf
+async def _done(what: str, act: Callable[..., Awaitable[object]], delivery: _Delivery) -> bool:
+    try:
+        await act(delivery.message)
+    except (ServiceBusError, ValueError) as error:
+        logger.warning("%s could not %s: %s", delivery.title, what, _line(error))
+        return False
+    return True
+
+
+def _renewal(message: ServiceBusReceivedMessage) -> float:
+    """When to renew its lock, on the monotonic clock; the broker tells locks in real time."""
+    until = message.locked_until_utc
+    left = (until - datetime.now(UTC)).total_seconds() if until else inf
     return time.monotonic() + left - min(RENEW_BEFORE, left / 2)
 
 

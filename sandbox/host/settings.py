@@ -1,108 +1,113 @@
-"""What an app is configured with: local.settings.json, host.json, and the settings that its triggers name."""
+"""What an app is configured with: local.settings.json, host.json, and its triggers with their settings put in."""
 
 import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from azure.servicebus import parse_connection_string
 
-from .schedule import parse_time_span
+from .runtime import ConfigurationError, Function
+from .schedule import parse_schedule
 
-
-class ConfigurationError(Exception):
-    """The app cannot start; each line of the text is one problem, naming the function and the setting at fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """host.json's `extensions.serviceBus` and `functionTimeout`."""
-
-    concurrent_calls: int
-    prefetch: int
-    complete: bool
-    renew_for: timedelta
-    timeout: timedelta
-
-
-# Microsoft Learn, "host.json settings" (extension 5.x): type in JSON, least number, default, what it must be
-_LIMITS: Mapping[str, tuple[type, int, Any, str]] = {
-    "maxConcurrentCalls": (int, 1, 16 * (os.process_cpu_count() or 1), "a whole number above 0"),
-    "prefetchCount": (int, 0, 0, "a whole number"),
-    "autoCompleteMessages": (bool, 0, True, "true or false"),
-    "maxAutoLockRenewalDuration": (str, 0, "00:05:00", "a time span hh:mm:ss"),
-    "functionTimeout": (str, 0, "00:30:00", "a time span hh:mm:ss, or '-1' for none"),
+_SPAN = "([01]?[0-9]|2[0-3]):[0-5]?[0-9]:[0-5]?[0-9]"  # less than a day: 24 hours would be days to .NET
+# The shape of its JSON, the default, and what it must be (Microsoft Learn, "host.json settings", extension 5.x)
+_LIMITS = {
+    "maxConcurrentCalls": ("[1-9][0-9]*", 16 * (os.process_cpu_count() or 1), "a whole number above 0"),
+    "prefetchCount": ("[0-9]+", 0, "a whole number"),
+    "autoCompleteMessages": ("true|false", True, "true or false"),
+    "maxAutoLockRenewalDuration": (f'"{_SPAN}"', "00:05:00", "a time span hh:mm:ss"),
+    "functionTimeout": (f'"({_SPAN}|-1)"', "00:30:00", "a time span hh:mm:ss, or '-1' for none"),
 }
 
 
-def read_limits(directory: Path) -> Limits:
-    """The limits in the app's host.json, with the host's defaults; ConfigurationError names every wrong one."""
-    host = _read_json(directory / "host.json")
-    extension: Any = host.get("extensions", {})
-    extension = extension.get("serviceBus", {}) if isinstance(extension, dict) else None
-    if not isinstance(extension, dict):
-        raise ConfigurationError("host.json: extensions.serviceBus must be an object")
-    problems: list[str] = []
-    values: list[Any] = []
-    for name, (kind, least, default, wanted) in _LIMITS.items():
-        value = (host if name == "functionTimeout" else extension).get(name, default)
-        try:
-            values.append(_limit(name, value, kind, least))
-        except ValueError:
-            problems.append(f"host.json: {name} must be {wanted}, it is {json.dumps(value)}")
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-    return Limits(*values)
+def read_limits(file: Path) -> dict[str, Any]:
+    """The limits in a host.json by their names there, spans in seconds; ConfigurationError names every wrong one."""
+    host, extension = _read(file), _read(file, "extensions", "serviceBus")
+    limits: dict[str, Any] = {}
+    wrong: list[str] = []
+    for name, (shape, default, wish) in _LIMITS.items():
+        limits[name] = (host if name == "functionTimeout" else extension).get(name, default)
+        if not re.fullmatch(shape, json.dumps(limits[name])):
+            wrong.append(f"{file.name}: {name} must be {wish}, it is {json.dumps(limits[name])}")
+    if wrong:
+        raise ConfigurationError("\n".join(wrong))
+    return {name: _seconds(value) if isinstance(value, str) else value for name, value in limits.items()}
 
 
-def _limit(name: str, value: Any, kind: type, least: int) -> Any:
-    if type(value) is not kind or (kind is int and value < least):
-        raise ValueError
-    if (name, value) == ("functionTimeout", "-1"):
-        return timedelta.max
-    return parse_time_span(value) if kind is str else value
+def _seconds(span: str) -> float:
+    hours, minutes, seconds = (int(part) for part in span.split(":")) if span != "-1" else (inf, 0, 0)
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def read_settings(file: Path) -> dict[str, str]:
-    """The `Values` of a local.settings.json; ConfigurationError when it is missing, not readable, or has others."""
-    values = _read_json(file).get("Values")
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+    """The `Values` of a local.settings.json; ConfigurationError when they cannot be read, or are not all strings."""
+    values = _read(file, "Values")
+    if not all(isinstance(value, str) for value in values.values()):
         raise ConfigurationError(f"{file.name}: Values must be an object whose values are strings")
     return values
 
 
-def resolve(text: str, settings: Mapping[str, str]) -> str:
-    """`text` with every `%NAME%` replaced by that setting; ConfigurationError when one is missing or empty."""
+def _read(file: Path, *keys: str) -> dict[str, Any]:
+    """The JSON object in `file`, or the one that the keys lead to: empty when there is none."""
+    try:
+        found: Any = json.loads(file.read_text())
+        for key in keys:
+            found = {**found}.get(key, {})
+        found = {**found}
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(f"{'.'.join([file.name, *keys])} cannot be read as an object: {error}") from None
+    return found
+
+
+def resolve_triggers(functions: list[Function], settings: Mapping[str, str]) -> list[Function]:
+    """The enabled functions, settings put into their triggers; ConfigurationError names each one at fault, and why."""
+    on = {name for name, value in settings.items() if value.lower() in ("true", "1")}
+    enabled = [function for function in functions if f"AzureWebJobs.{function.name}.Disabled" not in on]
+    problems: list[str] = []
+    for function in enabled:
+        try:
+            function.trigger = _resolve(function, settings)
+        except ValueError as problem:
+            problems.append(f"function {function.name}: {problem}")
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return enabled
+
+
+def _resolve(function: Function, settings: Mapping[str, str]) -> dict[str, Any]:
+    trigger = {**function.trigger}
+    for name in [name for name in ("queueName", "connection", "schedule") if name in trigger]:
+        trigger[name] = _put_in(trigger[name], settings)
+    match function.bindings:
+        case ["serviceBusTrigger"]:
+            if "queueName" not in trigger or trigger.get("isSessionsEnabled") or trigger.get("cardinality") == "MANY":
+                raise ConfigurationError("the sandbox does not imitate topics, sessions and batches of messages")
+            trigger["connection"] = _connection(trigger["connection"], settings)
+        case ["timerTrigger"]:
+            trigger["schedule"] = parse_schedule(trigger["schedule"])
+        case ["httpTrigger", "http"]:
+            pass
+        case bindings:
+            raise ConfigurationError(f"the sandbox does not imitate the binding {' with '.join(bindings)}")
+    return trigger
+
+
+def _put_in(text: str, settings: Mapping[str, str]) -> str:
     missing = [name for name in re.findall("%([^%]+)%", text) if not settings.get(name)]
     if missing:
         raise ConfigurationError(f"the setting {', '.join(missing)} is missing or empty (wanted by '{text}')")
     return re.sub("%([^%]+)%", lambda name: settings[name[1]], text)
 
 
-def connection_string(name: str, settings: Mapping[str, str]) -> str:
-    """What the trigger's `connection` names, looked up as the host does; ConfigurationError when there is none."""
-    found = settings.get(f"AzureWebJobs{name}") or settings.get(name)
-    identity = f"{name}__fullyQualifiedNamespace"
-    if not found and settings.get(identity):
-        raise ConfigurationError(f"the setting {identity} asks for a managed identity; set {name} in the sandbox")
-    if not found:
-        raise ConfigurationError(f"the connection setting {name} is missing or empty")
+def _connection(name: str, settings: Mapping[str, str]) -> str:
+    found = settings.get(f"AzureWebJobs{name}") or settings.get(name, "")
+    wrong = "no connection string" if found else f"missing or empty ({name}__fullyQualifiedNamespace is not imitated)"
     try:
         parse_connection_string(found)
     except ValueError as error:
-        raise ConfigurationError(f"the connection setting {name} is no connection string: {error}") from None
+        raise ConfigurationError(f"the connection setting {name} is {wrong}: {error}") from None
     return found
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{file.name} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{file.name} must hold an object")
-    return content

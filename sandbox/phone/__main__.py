@@ -8,7 +8,7 @@ from pathlib import Path
 from sandbox.clock import SandboxClock
 from sandbox.phone.rules import TWILIO
 from sandbox.phone.server import REAL_TIME, STEP_SECONDS, running
-from sandbox.process import announce, serve_until_told
+from sandbox.process import serve_until_told
 
 
 async def main(asked: Namespace) -> None:
@@ -16,8 +16,7 @@ async def main(asked: Namespace) -> None:
     now = SandboxClock(asked.clock).now if asked.clock else REAL_TIME
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(running(asked.port, now, asked.step_seconds))
-        announce(url=url, **TWILIO["account"])
-        await serve_until_told(stack.aclose)
+        await serve_until_told(stack.aclose, url=url, **TWILIO["account"])
 
 
 parser = ArgumentParser(prog="sandbox.phone")

@@ -16,8 +16,8 @@ import pytest
 from azure.data.tables import TableServiceClient
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
-from sandbox import __main__ as command
-from sandbox.process import NotReadyError
+from sandbox.__main__ import PORTS, table
+from sandbox.process import NotReadyError, start
 from sandbox.stack import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -127,40 +127,51 @@ def test_nothing_is_left_at_the_end_even_of_a_failed_test() -> None:
     assert not stack.folder.exists()
 
 
-def sandbox(*arguments: str) -> subprocess.Popen[str]:
-    pipe = subprocess.PIPE
-    return subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, stdout=pipe, stderr=pipe, text=True
+@pytest.mark.parametrize("name", ["sandbox.phone", "sandbox.azurite"])
+def test_whoever_says_ready_can_be_stopped_at_once(tmp_path: Path, name: str) -> None:
+    service = start(name, log=tmp_path / "log", cwd=ROOT)
+    service.child.terminate()
+    service.reap()
+    assert service.child.returncode == 0
+
+
+def run(*command: str) -> subprocess.Popen[str]:
+    """A command as a person runs it, all it says in one stream."""
+    return subprocess.Popen(  # noqa: S603 - our own modules
+        [sys.executable, "-m", *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_shows_where_everything_is(how: signal.Signals) -> None:
-    with sandbox("--free-ports") as running:
+@pytest.mark.parametrize(
+    ("command", "how", "last"),
+    [("sandbox", signal.SIGTERM, "Stop with Ctrl-C"), ("cli sandbox", signal.SIGINT, "The app runs; its log: ")],
+)
+def test_the_command_shows_where_everything_is(command: str, how: signal.Signals, last: str) -> None:
+    with run(*command.split(), "--free-ports") as running:
         assert running.stdout
         shown: list[str] = []
-        while not shown or "Ctrl-C" not in shown[-1]:
+        while not shown or last not in shown[-1]:
             shown.append(running.stdout.readline())
-            assert shown[-1], "it ended"
-        text = "".join(shown)
+            assert shown[-1], f"it ended: {shown}"
         running.send_signal(how)
-        rest, errors = running.communicate(timeout=20)
-    assert (running.returncode, errors) == (0, "")
-    assert "has ended" in rest
-    for words in ("ServiceBusConnection=Endpoint=sb://", "TWILIO_URL=http", "/sandbox/queues", "GRAPH_URL"):
-        assert words in text
+        rest, _ = running.communicate(timeout=20)
+    assert running.returncode == 0
+    assert rest.splitlines()[-1] == "The sandbox has ended."
+    for beginning in ("broker     Azure Service Bus", "ServiceBusConnection=Endpoint=sb://", "TWILIO_URL=http"):
+        assert any(line.startswith(beginning) for line in shown), beginning
 
 
-def test_a_busy_port_is_named() -> None:
+@pytest.mark.parametrize("command", ["sandbox", "cli sandbox"])
+def test_a_busy_port_is_named(command: str) -> None:
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):  # somebody else holds it: just as good
-            held.enter_context(socket.create_server(("127.0.0.1", command.PORTS["phone"])))
-        with sandbox() as running:
-            _, errors = running.communicate(timeout=20)
+            held.enter_context(socket.create_server(("127.0.0.1", PORTS["phone"])))
+        with run(*command.split()) as running:
+            said, _ = running.communicate(timeout=20)
     assert running.returncode == 1
-    assert f"Port {command.PORTS['phone']} (phone) is busy." in errors
-    assert "--free-ports" in errors
-    assert "Traceback" not in errors
+    assert f"Port {PORTS['phone']} (phone) is busy." in said
+    assert "--free-ports" in said
+    assert "Traceback" not in said
 
 
 def test_the_pages_it_shows_are_there(stack: Stack) -> None:
@@ -168,7 +179,6 @@ def test_the_pages_it_shows_are_there(stack: Stack) -> None:
         with urlopen(url, timeout=5) as response:  # noqa: S310 - our own loopback addresses
             return int(response.status)
 
-    table = command._table(stack)
-    pages = [word for line in table.splitlines()[1:5] for word in line.split() if word.startswith("http://")]
+    pages = [word for line in table(stack).splitlines()[1:5] for word in line.split() if word.startswith("http://")]
     assert len(pages) == 3
     assert [answer(page) for page in pages] == [200, 200, 200]

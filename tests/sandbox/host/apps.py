@@ -55,6 +55,10 @@ class App:
         self.hosts.append(host)
         return host
 
+    def stop(self) -> None:
+        for host in self.hosts:
+            host.stop()
+
     @property
     def notes(self) -> list[dict[str, Any]]:
         file = self.folder / "notes"

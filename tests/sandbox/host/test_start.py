@@ -1,15 +1,17 @@
 """What the host checks before it takes a message: settings, host.json, bindings, schedules."""
 
+import json
 import os
 import textwrap
-from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.host.schedule import parse_schedule, parse_time_span
-from sandbox.host.settings import ConfigurationError, read_limits
+from sandbox.host.runtime import ConfigurationError
+from sandbox.host.schedule import parse_schedule
+from sandbox.host.settings import read_limits
 from sandbox.process import NotReadyError
 from tests.sandbox.host.apps import HEAD, App
 
@@ -24,30 +26,73 @@ TIMER = """
     async def agenda(timer: func.TimerRequest):
         pass
 """
+ALL_WRONG = """
+    def on(name, connection="Bus", **options):
+        return app.service_bus_queue_trigger("message", queue_name=name, connection=connection, **options)
+
+    @on("%MISSING%")
+    def one(message): pass
+    @on("%EMPTY%-%MISSING%")
+    def two(message): pass
+    @on("plain", "Nowhere")
+    def three(message): pass
+    @on("plain", "Identity")
+    def four(message): pass
+    @on("plain", "Nonsense")
+    def five(message): pass
+    @on("plain", cardinality="many")
+    def six(message): pass
+    @on("plain")
+    @app.queue_output("out", "q", "Bus")
+    def seven(message, out: func.Out[str]): pass
+    @app.timer_trigger("timer", schedule="%MISSING%")
+    def eight(timer: func.TimerRequest): pass
+    @app.timer_trigger("timer", schedule="%WHEN%")
+    def nine(timer: func.TimerRequest): pass
+    @on("plain")
+    def right(message): pass
+"""
+NEEDED = {"EMPTY": "", "Identity__fullyQualifiedNamespace": "x", "Nonsense": "nonsense", "WHEN": "0 61 * * * *"}
+
+
+def refusal(app: App, settings: dict[str, Any], lines: int = 1) -> list[str]:
+    """The host's last lines; that it started is a failure."""
+    with pytest.raises(NotReadyError) as refused:
+        app.start(settings=settings)
+    closing = app.log.splitlines()[-lines:]
+    assert closing[-1] in str(refused.value)
+    assert app.hosts == []
+    assert "Traceback" not in "".join(closing)
+    assert "s3cret" not in app.log
+    assert "listens" not in app.log
+    return closing
+
+
+def test_every_function_that_cannot_run_is_named_in_a_line_of_its_own(tmp_path: Path) -> None:
+    said = refusal(App(tmp_path / "app", NOBODY).write(ALL_WRONG), NEEDED, lines=9)
+    assert [line.split(":")[0].removeprefix("function ") for line in said] == (
+        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    )
+    expected = [
+        "the setting MISSING is missing or empty (wanted by '%MISSING%')",
+        "the setting EMPTY, MISSING is missing or empty",
+        "the connection setting Nowhere is missing or empty",
+        "Identity__fullyQualifiedNamespace is not imitated",
+        "the connection setting Nonsense is no connection string",
+        "does not imitate topics, sessions and batches",
+        "does not imitate the binding serviceBusTrigger with queue",
+        "the setting MISSING is missing or empty",
+        "'61' is not legal as the minute of a schedule (0 to 59)",
+    ]
+    for line, words in zip(said, expected, strict=True):
+        assert words in line
 
 
 @pytest.mark.parametrize(
     ("source", "host", "settings", "said"),
     [
-        (PLAIN, {}, {}, ["function joiner: the setting QUEUE is missing or empty"]),
-        (PLAIN, {}, {"QUEUE": ""}, ["function joiner: the setting QUEUE is missing or empty"]),
-        (PLAIN, {}, {"QUEUE": "plain", "Bus": ""}, ["function joiner: the connection setting Bus is missing"]),
-        (
-            PLAIN,
-            {},
-            {"QUEUE": "plain", "Bus": "", "Bus__fullyQualifiedNamespace": "x"},
-            ["function joiner: the setting Bus__fullyQualifiedNamespace asks for a managed identity"],
-        ),
-        (PLAIN, {}, {"QUEUE": "plain", "Bus": "nonsense"}, ["function joiner: the connection setting Bus"]),
         (PLAIN, {}, {"QUEUE": 7}, ["Values must be an object whose values are strings"]),
-        (
-            PLAIN + TIMER,
-            {},
-            {"WHEN": "0 61 * * * *"},
-            ["function joiner: the setting QUEUE", "function agenda: the schedule '0 61 * * * *' is wrong", "'61'"],
-        ),
-        (TIMER, {}, {}, ["function agenda: the setting WHEN is missing"]),
-        (TIMER, {}, {"WHEN": "*/5 * * * *"}, ["function agenda: the schedule", "5 fields", "has 6"]),
+        (PLAIN, {"extensions": {"serviceBus": {"prefetchCount": -1}}}, {}, ["host.json: prefetchCount must be"]),
         ("", {}, {}, ["no function was found"]),
         ("import nonesuch", {}, {}, ["could not be indexed", "nonesuch", "function_app.py, line"]),
         ("raise SystemExit('enough')", {}, {}, ["could not be indexed", "enough"]),
@@ -57,14 +102,6 @@ TIMER = """
             {},
             ["could not be indexed: FunctionLoadError", "joiner", "wrong"],
         ),
-        (
-            '@queue("plain")\n@app.queue_output("out", "q", "Bus")\ndef joiner(message, out: func.Out[str]): pass',
-            {},
-            {},
-            ["function joiner: the sandbox does not imitate the binding serviceBusTrigger with queue"],
-        ),
-        ('@queue("plain", cardinality="many")\ndef joiner(message): pass', {}, {}, ["function joiner", "batches"]),
-        (PLAIN, {"extensions": {"serviceBus": {"prefetchCount": -1}}}, {}, ["host.json: prefetchCount must be"]),
     ],
 )
 def test_an_app_that_cannot_start_says_why(
@@ -72,14 +109,8 @@ def test_an_app_that_cannot_start_says_why(
 ) -> None:
     app = App(tmp_path / "app", NOBODY).write("", host)
     (app.folder / "function_app.py").write_text(textwrap.dedent(HEAD) + textwrap.dedent(source))
-    with pytest.raises(NotReadyError) as refusal:
-        app.start(settings=settings)
-    closing = app.log.splitlines()[-len(said) :]
-    assert "Traceback" not in "".join(closing)
-    assert all(words in "\n".join(closing) for words in said)
-    assert closing[-1] in str(refusal.value)
-    assert "s3cret" not in app.log
-    assert "listens" not in app.log
+    (last,) = refusal(app, settings)
+    assert all(words in last for words in said)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +119,13 @@ def test_an_app_that_cannot_start_says_why(
         (None, ["host.json cannot be read", "No such file"]),
         ("", ["host.json cannot be read"]),
         ("{", ["host.json cannot be read"]),
-        ("[]", ["host.json must hold an object"]),
-        ('{"extensions": []}', ["host.json: extensions.serviceBus must be an object"]),
-        ('{"extensions": {"serviceBus": 1}}', ["host.json: extensions.serviceBus must be an object"]),
+        ("[]", ["host.json cannot be read as an object"]),
+        ('{"extensions": []}', ["host.json.extensions.serviceBus cannot be read as an object"]),
+        ('{"extensions": {"serviceBus": 1}}', ["host.json.extensions.serviceBus cannot be read as an object"]),
+        *(
+            (json.dumps({"functionTimeout": span}), ["functionTimeout must be a time span", f'"{span}"'])
+            for span in ("24:00:00", "1.00:00:00", "00:61:00", "1:2", "-00:05:00", "")
+        ),
         ('{"functionTimeout": "5 min"}', ["functionTimeout must be a time span", '"5 min"']),
         ('{"extensions": {"serviceBus": {"maxConcurrentCalls": "4"}}}', ["maxConcurrentCalls must be", '"4"']),
         ('{"extensions": {"serviceBus": {"maxConcurrentCalls": 0}}}', ["maxConcurrentCalls", "above 0"]),
@@ -104,22 +139,35 @@ def test_an_app_that_cannot_start_says_why(
 def test_host_json_that_is_wrong(tmp_path: Path, content: str | None, said: list[str]) -> None:
     if content is not None:
         (tmp_path / "host.json").write_text(content)
-    with pytest.raises(ConfigurationError) as refusal:
-        read_limits(tmp_path)
-    assert all(words in str(refusal.value) for words in said)
+    with pytest.raises(ConfigurationError) as refused:
+        read_limits(tmp_path / "host.json")
+    assert len(str(refused.value).splitlines()) == (2 if "autoCompleteMessages" in said[-1] else 1)
+    assert all(words in str(refused.value) for words in said)
 
 
 def test_host_json_may_leave_everything_to_its_defaults(tmp_path: Path) -> None:
     (tmp_path / "host.json").write_text('{"version": "2.0", "functionTimeout": "-1"}')
-    limits = read_limits(tmp_path)
-    assert limits.concurrent_calls == 16 * (os.process_cpu_count() or 1)
-    assert (limits.prefetch, limits.complete, limits.renew_for) == (0, True, timedelta(minutes=5))
-    assert limits.timeout == timedelta.max
+    assert read_limits(tmp_path / "host.json") == {
+        "maxConcurrentCalls": 16 * (os.process_cpu_count() or 1),
+        "prefetchCount": 0,
+        "autoCompleteMessages": True,
+        "maxAutoLockRenewalDuration": 300,
+        "functionTimeout": inf,
+    }
+
+
+def test_host_json_sets_limits_where_they_belong_and_nowhere_else(tmp_path: Path) -> None:
+    limits = {"maxConcurrentCalls": 4, "autoCompleteMessages": False, "functionTimeout": "00:09:00"}
+    there = {"extensions": {"serviceBus": limits}, "functionTimeout": "01:02:03", "prefetchCount": 7}
+    (tmp_path / "host.json").write_text(json.dumps(there))
+    found = read_limits(tmp_path / "host.json")
+    assert (found["maxConcurrentCalls"], found["autoCompleteMessages"], found["functionTimeout"]) == (4, False, 3723)
+    assert found["prefetchCount"] == 0
 
 
 def test_a_disabled_function_needs_no_settings(tmp_path: Path) -> None:
     app = App(tmp_path / "app", NOBODY)
-    host = app.write(PLAIN + TIMER).start(settings={"AzureWebJobs.joiner.Disabled": "true", "WHEN": "00:05:00"})
+    host = app.write(PLAIN + TIMER).start(settings={"AzureWebJobs.joiner.Disabled": "true", "WHEN": "0 */5 * * * *"})
     assert host.ready["functions"] == ["joiner", "agenda"]
     host.stop()
     assert "listens" not in app.log
@@ -138,9 +186,7 @@ def test_a_disabled_function_needs_no_settings(tmp_path: Path) -> None:
     ],
 )
 def test_schedules_that_the_host_takes(expression: str, field: int, values: set[int]) -> None:
-    schedule = parse_schedule(expression)
-    assert isinstance(schedule, tuple)
-    assert schedule[field] == values
+    assert parse_schedule(expression)[field] == values
 
 
 @pytest.mark.parametrize(
@@ -158,22 +204,17 @@ def test_schedules_that_the_host_takes(expression: str, field: int, values: set[
         ),
         *("*/0 * * * * *", "*/x * * * * *", "1- * * * * *", "-1 * * * * *", "5-1 * * * * *", "1,,2 * * * * *"),
         *("? * * * * *", "* * * L * *", "* * * * * MON#1", "* * * * Foo *", "Mon * * * * *", "1.5 * * * * *"),
-        *("*/ * * * * *", "** * * * * *", "\u0661 * * * * *", "* * * * * Mo", "00:61:00", "1:2", "-00:05:00", "*:*:*"),
+        *(
+            "*/ * * * * *",
+            "** * * * * *",
+            "\u0661 * * * * *",
+            "* * * * * Mo",
+            "00:05:00",
+            "* * * * * 1mon",
+            "* * * * * Fri-Mon",
+        ),
     ],
 )
 def test_schedules_that_are_wrong(expression: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_schedule(expression)
-
-
-@pytest.mark.parametrize(
-    ("text", "span"),
-    [
-        ("00:05:00", timedelta(minutes=5)),
-        ("1.02:03:04", timedelta(days=1, hours=2, minutes=3, seconds=4)),
-        ("00:00:00.5", timedelta(seconds=0.5)),
-        ("24:00:00", timedelta(days=24)),
-    ],
-)
-def test_time_spans_as_dotnet_reads_them(text: str, span: timedelta) -> None:
-    assert parse_time_span(text) == span
