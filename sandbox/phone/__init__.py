@@ -1,1 +1,1 @@
-"""The phone: a stand-in for Twilio's Messages API, and the phones its messages reach. See COVERAGE.part.md."""
+"""The phone: a stand-in for Twilio's Messages API, and the phones its messages reach. See COVERAGE.md."""
