@@ -179,6 +179,7 @@ class Case:
             reason=reason,
             not_before=None,
             lease_until=None if held.lease else self.lease_until,
+            user_id=self.user_id if self.claims else None,
             **(to_delete(DELETIONS, now) if delete else {}),
         )
 

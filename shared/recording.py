@@ -20,8 +20,15 @@ def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When, n
     if case.state in _KEEP_GOING and _asks_for_the_same_pass(case, event, when):
         return case.moved(case.state, **heard)
     changed = {"number_changed_at": now} if _gives_another_number(case, event) else {}
+    unpinned = {"user_id": None} if not case.claims and _names_another_person(case, event) else {}
     return case.moved(
-        State.ANNOUNCED, **heard, **plan, **changed, **_fresh_issuance(case), **_old_passes(case, event, when, now)
+        State.ANNOUNCED,
+        **heard,
+        **plan,
+        **changed,
+        **unpinned,
+        **_fresh_issuance(case),
+        **_old_passes(case, event, when, now),
     )
 
 
@@ -56,8 +63,15 @@ def _asks_for_the_same_pass(case: Case, event: HireEvent, when: When) -> bool:
 
 
 def _gives_another_number(case: Case, event: HireEvent) -> bool:
+    """Also a number given after one was taken back; the first one ever given is no change."""
     before = case.event.mobile_phone if case.event else None
-    return before is not None and event.mobile_phone is not None and _digits(before) != _digits(event.mobile_phone)
+    if before is None:
+        return case.number_changed_at is not None and event.mobile_phone is not None
+    return event.mobile_phone is None or _digits(before) != _digits(event.mobile_phone)
+
+
+def _names_another_person(case: Case, event: HireEvent) -> bool:
+    return case.event is None or event.user != case.event.user
 
 
 def _digits(number: str) -> str:
@@ -74,7 +88,7 @@ def _fresh_issuance(case: Case) -> dict[str, Any]:
 
 def _old_passes(case: Case, event: HireEvent, when: When, now: datetime) -> dict[str, Any]:
     """What becomes of passes made before: a new one will replace them, unless it comes later or for somebody else."""
-    soon = when.deliver_at <= now and case.event is not None and event.user == case.event.user
+    soon = when.deliver_at <= now and not _names_another_person(case, event)
     if not case.claims or (soon and not case.deletions_left):
         return dict(NOTHING_TO_DELETE)
     return to_delete(1, now)

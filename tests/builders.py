@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from shared.case import Case, Held, State, record_cancellation, record_hire
+from shared.case import Case, Held, State
 from shared.errors import Reason
 from shared.events import Cancellation, Channel, DevicePath, HireEvent, UserRef, Version
 from shared.guard_rails import Facts, GuardRules, Known, LivePass, NumberSource, Person
 from shared.plan import PlanRules, Policy, Terms, When, when
+from shared.recording import record_cancellation, record_hire
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 """A Monday, the day before HIRE_DATE."""
@@ -154,7 +155,7 @@ def plan(event: HireEvent | None = None, now: datetime = NOW) -> When:
 def case(event: HireEvent | None = None, now: datetime = NOW, **changes: Any) -> Case:
     """A case just announced."""
     event = event or hire_event()
-    announced = record_hire(None, CASE_ID, event, plan(event, now))
+    announced = record_hire(None, CASE_ID, event, plan(event, now), now)
     assert announced is not None
     return replace(announced, **changes)
 
@@ -173,7 +174,7 @@ def case_in(state: State) -> Case:
         State.ANNOUNCED: case,
         State.ISSUING: claimed,
         State.SENT: sent,
-        State.REFUSED: lambda: claimed().refused(Reason.MOBILE_MISSING, held=Held(lease=True)),
+        State.REFUSED: lambda: claimed().refused(Reason.MOBILE_MISSING, NOW, held=Held(lease=True)),
         State.CANCELLED: lambda: record_cancellation(sent(), CASE_ID, cancellation(), NOW),
         State.ONBOARDED: lambda: sent(state=State.ONBOARDED),
         State.GAVE_UP: lambda: sent(state=State.GAVE_UP),

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError
-from azure.identity import CredentialUnavailableError
 
 from shared.errors import Halted, Later, Reason, Refused
 from shared.plan import Terms
@@ -139,19 +137,6 @@ async def test_where_no_connection_can_be_made_nothing_was_made() -> None:
             assert await outcome_of(directory.facts(reference("x"), stop_at)) == UNAVAILABLE
         finally:
             await directory.close()
-
-
-@pytest.mark.parametrize(
-    "error", [ClientAuthenticationError(message="secret"), CredentialUnavailableError(message="no identity")], ids=str
-)
-async def test_without_a_token_nothing_is_sent(sandbox: SandboxWorld, user_id: str, error: Exception) -> None:
-    directory = EntraDirectory(sandbox.url, GivenToken(error), sandbox.clock, back_off=0.01)
-    try:
-        assert await outcome_of(directory.create_pass(user_id, TERMS, soon(sandbox))) == UNAVAILABLE
-        assert await outcome_of(directory.facts(reference(user_id), soon(sandbox))) == UNAVAILABLE
-    finally:
-        await directory.close()
-    assert (await sandbox.ask("GET", "requests"))["operations"] == {}
 
 
 async def test_a_graph_that_does_not_replace_gets_a_delete_and_a_second_create(

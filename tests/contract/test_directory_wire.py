@@ -15,18 +15,26 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
+from azure.identity import CredentialUnavailableError
 
 from shared.events import UserRef
 from tests.contract.directory_worlds import (
+    DENIED,
+    OPERATIONS,
     PARTS,
     TERMS,
+    UNAVAILABLE,
     EntraDirectory,
     GivenToken,
+    Outcome,
     SandboxWorld,
+    call,
     outcome_of,
     reference,
     sandbox,
     service,
+    soon,
     user_id,
 )
 from tests.fakes.clock import FakeClock
@@ -121,6 +129,33 @@ async def test_a_redirect_is_not_followed_and_carries_the_token_nowhere() -> Non
         assert elsewhere
     assert (len(here), there) == (2, [])
 
+
+# --- without a token ---
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ClientAuthenticationError(message="secret"), DENIED),
+        (CredentialUnavailableError(message="secret"), DENIED),
+        (ServiceRequestError("secret"), UNAVAILABLE),
+        (HttpResponseError(message="secret"), UNAVAILABLE),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+@pytest.mark.parametrize("method", OPERATIONS)
+async def test_an_identity_refused_halts_and_one_out_of_reach_waits_and_nothing_is_sent(
+    sandbox: SandboxWorld, user_id: str, method: str, error: Exception, outcome: Outcome
+) -> None:
+    token = GivenToken(error)
+    await sandbox.directory.close()
+    sandbox.directory = EntraDirectory(sandbox.url, token, sandbox.clock, back_off=0.01)
+    assert await outcome_of(call(sandbox, method, user_id, soon(sandbox))) == outcome
+    assert token.scopes, "a token was asked for"
+    assert (await sandbox.ask("GET", "requests"))["operations"] == {}
+
+
+# --- what is loaded, and what leaks ---
 
 FLOW = """
 import asyncio, json, logging, sys, time, uuid, io

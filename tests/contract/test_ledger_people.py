@@ -9,8 +9,9 @@ import pytest
 
 from shared.case import Case, State
 from shared.errors import Later, Reason
+from shared.guard_rails import Person
 from tests.contract.ledger_cases import FIRST, SECOND, waiting
-from tests.contract.ledger_worlds import NOW, World, run_azurite, world_of
+from tests.contract.ledger_worlds import NOW, Fault, World, run_azurite, table_world, world_of
 
 MINUTE = timedelta(minutes=1)
 
@@ -29,15 +30,16 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 # --- people ---
 
 
-async def held(world: World, state: State = State.ANNOUNCED) -> Case:
-    return await world.ledger.save(None, waiting(state=state), "event")
+FREE_ON_FIRST = Person(other_case_open=False, is_first_number=True, number_first_seen=NOW)
+
+
+async def held(world: World, state: State = State.ANNOUNCED, **changes: object) -> Case:
+    return await world.ledger.save(None, waiting(state=state, **changes), "event")
 
 
 async def test_a_person_never_met_is_on_their_first_number(world: World) -> None:
     person = await world.ledger.meet(str(uuid4()), FIRST, (await held(world)).id)
-    assert not person.other_case_open
-    assert person.is_first_number
-    assert person.number_first_seen == NOW
+    assert person == FREE_ON_FIRST
 
 
 async def test_the_first_number_stays_the_first_and_times_stay_what_they_were(world: World) -> None:
@@ -74,16 +76,48 @@ async def test_of_many_numbers_the_first_and_the_latest_are_kept(world: World) -
     assert (forgotten.is_first_number, forgotten.number_first_seen) == (False, NOW + 23 * MINUTE)
 
 
-@pytest.mark.parametrize("state", [State.ANNOUNCED, State.ISSUING, State.SENT])
-async def test_an_open_case_keeps_its_person_from_others(world: World, state: State) -> None:
+@pytest.mark.parametrize(
+    ("state", "deletions_left"), [(State.ANNOUNCED, 0), (State.ANNOUNCED, 1), (State.ISSUING, 0), (State.SENT, 0)]
+)
+async def test_an_open_case_keeps_its_person_from_others(world: World, state: State, deletions_left: int) -> None:
     who, other = str(uuid4()), await held(world)
-    holder = await world.ledger.save(None, waiting(state=state, lease_until=NOW + MINUTE), "event")
-    assert not (await world.ledger.meet(who, FIRST, holder.id)).other_case_open
+    holder = await held(world, state, lease_until=NOW + MINUTE, deletions_left=deletions_left, delete_at=NOW)
+    assert await world.ledger.meet(who, FIRST, holder.id) == FREE_ON_FIRST
     second = await world.ledger.meet(who, SECOND, other.id)
-    assert second.other_case_open
-    assert not second.is_first_number
-    assert not (await world.ledger.meet(who, FIRST, holder.id)).other_case_open
-    assert (await world.ledger.meet(who, SECOND, other.id)).number_first_seen == NOW
+    assert (second.other_case_open, second.other_case_ending, second.is_first_number) == (True, False, False)
+    assert await world.ledger.meet(who, FIRST, holder.id) == FREE_ON_FIRST
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.REFUSED])
+async def test_a_case_that_ended_keeps_its_person_until_its_passes_are_deleted(world: World, state: State) -> None:
+    who, other = str(uuid4()), await held(world)
+    ending = await held(world, state, deletions_left=1, delete_at=NOW)
+    await world.ledger.meet(who, FIRST, ending.id)
+    for _ in range(2):
+        waits = await world.ledger.meet(who, FIRST, other.id)
+        assert (waits.other_case_open, waits.other_case_ending) == (False, True)
+    await world.ledger.save(ending, ending.passes_deleted(NOW), "run")
+    assert await world.ledger.meet(who, FIRST, other.id) == FREE_ON_FIRST
+    assert (await world.ledger.meet(who, FIRST, ending.id)).other_case_open
+
+
+@pytest.mark.parametrize(
+    ("state", "deletions_left"), [(State.ANNOUNCED, 0), (State.SENT, 0), (State.CANCELLED, 2), (State.REFUSED, 1)]
+)
+async def test_a_case_that_may_not_have_a_person_leaves_no_trace_on_them(
+    world: World, state: State, deletions_left: int
+) -> None:
+    """A number shown in vain must not grow old enough to be trusted."""
+    who, other = str(uuid4()), await held(world)
+    holder = await held(world, state, deletions_left=deletions_left, delete_at=NOW)
+    await world.ledger.meet(who, FIRST, holder.id)
+    for _ in range(2):
+        in_vain = await world.ledger.meet(who, SECOND, other.id)
+        assert (in_vain.is_first_number, in_vain.number_first_seen) == (False, world.clock.now())
+        world.clock.advance(timedelta(hours=80))
+    assert not (await world.ledger.meet(who, FIRST, holder.id)).other_case_open, "the holder holds them still"
+    changed = await world.ledger.meet(who, SECOND, holder.id)
+    assert changed.number_first_seen == NOW + timedelta(hours=160)
 
 
 @pytest.mark.parametrize("state", [State.ONBOARDED, State.GAVE_UP, State.CANCELLED, State.REFUSED, None])
@@ -96,13 +130,38 @@ async def test_a_case_that_is_over_or_missing_lets_its_person_go(world: World, s
     assert (await world.ledger.meet(who, FIRST, third.id)).other_case_open
 
 
-async def test_two_cases_never_take_one_person(world: World) -> None:
+@pytest.mark.parametrize("last_held_by", [None, State.CANCELLED, State.ANNOUNCED])
+async def test_two_cases_never_take_one_person(world: World, last_held_by: State | None) -> None:
     who, cases = str(uuid4()), [await held(world) for _ in range(4)]
-    ledgers = [await world.another() for _ in cases]
-    met = await asyncio.gather(*(ledger.meet(who, FIRST, case.id) for ledger, case in zip(ledgers, cases, strict=True)))
+    if last_held_by:
+        cases[0] = await held(world, last_held_by)
+        await world.ledger.meet(who, FIRST, cases[0].id)
+    takers = cases[1:] if last_held_by is State.CANCELLED else cases
+    ledgers = [await world.another() for _ in takers]
+    calls = (ledger.meet(who, FIRST, case.id) for ledger, case in zip(ledgers, takers, strict=True))
+    met = await asyncio.gather(*calls)
     assert [person.other_case_open for person in met].count(False) == 1
-    again = [await world.ledger.meet(who, FIRST, case.id) for case in cases]
+    again = [await world.ledger.meet(who, FIRST, case.id) for case in takers]
     assert [person.other_case_open for person in again] == [person.other_case_open for person in met]
+
+
+async def test_a_case_opened_again_keeps_its_person_from_one_who_saw_it_closed(azurite: str) -> None:
+    """Both take the person at once: the last holder, open again, and another that read the holder's head before."""
+    async with table_world(azurite) as tables:
+        who, other, holder = str(uuid4()), await held(tables), await held(tables, State.CANCELLED)
+        await tables.ledger.meet(who, FIRST, holder.id)
+        taken: list[Person] = []
+
+        async def reopen() -> None:
+            await tables.ledger.save(holder, holder.moved(State.ANNOUNCED), "event")
+            taken.append(await tables.ledger.meet(who, FIRST, holder.id))
+
+        stale = Fault(operation="read cases", kind="delay", when="after")
+        tables.proxy.add(stale)
+        tables.proxy.after_fault = reopen
+        late = await (await tables.another()).meet(who, FIRST, other.id)
+        assert stale.fired
+        assert [person.other_case_open for person in (*taken, late)] == [False, True]
 
 
 async def test_people_are_told_apart(world: World) -> None:

@@ -4,30 +4,20 @@ from typing import Any
 
 import pytest
 
-from shared.case import (
-    DELETIONS,
-    LEASE,
-    SECOND_DELETION,
-    Act,
-    Case,
-    Held,
-    State,
-    Step,
-    record_cancellation,
-    record_hire,
-)
+from shared.case import CLOSED, Case, Held, State
 from shared.errors import Reason
 from shared.events import Channel, DevicePath, UserRef
+from shared.recording import record_cancellation, record_hire
 from tests.builders import CASE_ID, NOW, USER_ID, cancellation, case, case_in, claimed, hire_event, plan, terms, version
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DAY = timedelta(days=1)
 NUMBER_OF_ANOTHER = "+491713920002"
 
 
 def recorded(before: Case | None, minutes: int = 1, **changes: Any) -> Case | None:
     """`before` after a later event about the same hire, planned anew."""
     event = hire_event(version=version(minutes), **changes)
-    return record_hire(before, CASE_ID, event, plan(event))
+    return record_hire(before, CASE_ID, event, plan(event), NOW)
 
 
 def certain(after: Case | None) -> Case:
@@ -37,7 +27,7 @@ def certain(after: Case | None) -> Case:
 
 def test_the_first_event_announces_a_case() -> None:
     event = hire_event()
-    after = certain(record_hire(None, CASE_ID, event, plan(event)))
+    after = certain(record_hire(None, CASE_ID, event, plan(event), NOW))
     assert (after.id, after.state, after.issuance, after.attempt, after.sends, after.moves) == (
         CASE_ID,
         State.ANNOUNCED,
@@ -60,9 +50,9 @@ def test_a_duplicate_or_an_older_event_changes_nothing(state: State) -> None:
 
 def test_at_the_same_time_the_id_decides() -> None:
     event = hire_event(version=version(0, "evt-2"), hire_date=date(2026, 12, 8))
-    assert certain(record_hire(case(), CASE_ID, event, plan(event))).version == event.version
+    assert certain(record_hire(case(), CASE_ID, event, plan(event), NOW)).version == event.version
     older = hire_event(version=version(0, "evt-0"))
-    assert record_hire(case(), CASE_ID, older, plan(older)) is None
+    assert record_hire(case(), CASE_ID, older, plan(older), NOW) is None
 
 
 def test_a_moved_date_moves_a_waiting_case_within_its_issuance() -> None:
@@ -94,15 +84,19 @@ def test_news_about_the_pass_begins_a_new_issuance_and_leaves_the_lease(state: S
     assert (after.pass_id, after.claims, after.user_id) == (before.pass_id, before.claims, before.user_id)
 
 
-@pytest.mark.parametrize("state", [State.ISSUING, State.SENT])
+@pytest.mark.parametrize("state", [State.ANNOUNCED, State.ISSUING, State.SENT])
 @pytest.mark.parametrize(
     "change", [{}, {"locale": "en"}, {"hire_date": date(2026, 11, 29), "first_day": date(2026, 12, 1)}]
 )
-def test_an_event_that_asks_for_the_same_pass_only_moves_the_version(state: State, change: dict[str, Any]) -> None:
-    before = case_in(state)
+def test_an_event_that_asks_for_the_same_pass_is_only_noted(state: State, change: dict[str, Any]) -> None:
+    """What the case waits for, since when and why, is no business of news that changes nothing."""
+    waiting: dict[str, Any] = {"deliver_at": NOW - DAY, "not_before": NOW + DAY, "reason": Reason.ACCOUNT_DISABLED}
+    before = replace(case_in(state), **waiting)
+    event = hire_event(version=version(1), **change)
     after = certain(recorded(before, **change))
-    assert after == replace(before, version=after.version, event=after.event, moves=before.moves + 1)
-    assert after.version == version(1)
+    noted = {"version": version(1), "event": event, "hire_date": event.hire_date}
+    assert after == replace(before, **noted, moves=before.moves + 1)
+    assert after.next_step() == before.next_step()
 
 
 def test_device_paths_in_another_order_ask_for_the_same_pass() -> None:
@@ -118,8 +112,9 @@ def test_a_case_that_once_sent_begins_a_new_issuance_even_while_it_waits() -> No
     assert (after.issuance, after.attempt, after.sends) == (2, 0, 0)
 
 
-def test_a_refused_case_is_opened_by_any_later_event() -> None:
-    after = certain(recorded(case_in(State.REFUSED)))
+@pytest.mark.parametrize("state", [State.REFUSED, State.CANCELLED])
+def test_a_refused_or_cancelled_case_is_opened_by_any_later_event(state: State) -> None:
+    after = certain(recorded(case_in(state), 2))
     assert (after.state, after.issuance, after.attempt, after.reason) == (State.ANNOUNCED, 2, 0, None)
     assert after.next_step() is not None
 
@@ -140,32 +135,48 @@ def test_a_closed_case_nobody_planned_stays_closed() -> None:
     assert recorded(replace(case(hire_date=None), state=State.GAVE_UP), hire_date=date(2027, 1, 4)) is None
 
 
+# --- another number ---
+
+
+@pytest.mark.parametrize("state", set(State) - CLOSED)
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ("+491713920001", NUMBER_OF_ANOTHER, True),
+        ("+491713920001", "+49 171 3920002", True),
+        ("+491713920001", "+491713920001", False),
+        ("+491713920001", "+49 (171) 392-0001", False),
+        ("+491713920001", None, True),
+        (None, "+491713920001", False),
+    ],
+)
+def test_a_case_remembers_when_hr_gave_another_number(
+    state: State, before: str | None, after: str | None, changed: bool
+) -> None:
+    head = replace(case_in(state), event=hire_event(mobile_phone=before))
+    told = certain(recorded(head, 2, mobile_phone=after))
+    assert told.number_changed_at == (NOW if changed else None)
+
+
+def test_later_news_does_not_make_a_number_older_or_newer() -> None:
+    changed = certain(recorded(case(), mobile_phone=NUMBER_OF_ANOTHER))
+    for news in ({}, {"channel": Channel.WHATSAPP}, {"hire_date": date(2026, 12, 8)}):
+        event = hire_event(version=version(2), mobile_phone=NUMBER_OF_ANOTHER, **news)
+        after = certain(record_hire(changed, CASE_ID, event, plan(event), NOW + DAY))
+        assert after.number_changed_at == NOW
+    back = hire_event(version=version(2))
+    assert certain(record_hire(changed, CASE_ID, back, plan(back), NOW + DAY)).number_changed_at == NOW + DAY
+
+
 # --- cancelling ---
 
 
 @pytest.mark.parametrize("state", State)
-def test_a_cancellation_ends_any_case_and_deletes_what_it_may_have_issued(state: State) -> None:
-    before = case_in(state)
+def test_a_cancellation_ends_any_case(state: State) -> None:
+    before = replace(case_in(state), not_before=NOW + DAY, reason=Reason.PAUSED)
     after = certain(record_cancellation(before, CASE_ID, cancellation(2), NOW))
-    issued = before.user_id is not None
-    assert (after.state, after.version, after.reason) == (State.CANCELLED, version(2), None)
-    assert after.deletions_left == (DELETIONS if issued else 0)
+    assert (after.state, after.version, after.reason, after.not_before) == (State.CANCELLED, version(2), None, None)
     assert after.lease_until == before.lease_until
-    assert (after.next_step() is not None) == issued
-
-
-def test_a_cancelled_case_deletes_twice_and_then_rests() -> None:
-    first = case_in(State.CANCELLED)
-    assert first.next_step() == Step(Act.REVOKE, NOW)
-    second = first.passes_deleted(NOW + MINUTE)
-    assert second.next_step() == Step(Act.REVOKE, NOW + MINUTE + SECOND_DELETION)
-    rests = second.passes_deleted(NOW + HOUR)
-    assert (rests.state, rests.next_step(), rests.delete_at) == (State.CANCELLED, None, None)
-
-
-def test_a_deletion_waits_for_the_lease_of_a_run_under_way() -> None:
-    after = certain(record_cancellation(claimed(), CASE_ID, cancellation(), NOW))
-    assert after.next_step() == Step(Act.REVOKE, NOW + LEASE)
 
 
 def test_a_cancellation_that_overtakes_its_hire_keeps_it_out() -> None:
@@ -174,14 +185,3 @@ def test_a_cancellation_that_overtakes_its_hire_keeps_it_out() -> None:
     assert recorded(before, 4) is None
     rehired = certain(recorded(before, 6))
     assert (rehired.state, rehired.issuance, rehired.moves) == (State.ANNOUNCED, 1, 2)
-
-
-def test_a_later_hire_opens_a_cancelled_case_and_stops_its_deletions() -> None:
-    before = case_in(State.CANCELLED)
-    after = certain(recorded(before, 2))
-    assert (after.state, after.issuance, after.deletions_left, after.delete_at) == (
-        State.ANNOUNCED,
-        before.issuance + 1,
-        0,
-        None,
-    )

@@ -55,7 +55,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(
         (
             *("opens_at", "deliver_at", "not_before", "lease_until", "pass_starts_at", "pass_ends_at"),
-            *("sent_at", "delete_at", "woken_at"),
+            *("sent_at", "delete_at", "woken_at", "number_changed_at"),
         ),
         st.none() | MOMENTS,
     ),

@@ -7,12 +7,15 @@ from random import Random
 
 import pytest
 
-from shared.case import CLOSED, MAX_SENDS, Act, Case, Held, State, record_cancellation, record_hire
+from shared.case import CLOSED, MAX_SENDS, Act, Case, Held, State
 from shared.errors import Reason
-from shared.events import Channel, Version
-from tests.builders import CASE_ID, NOW, USER_ID, cancellation, hire_event, plan, terms, version
+from shared.events import Channel, UserRef, Version
+from shared.recording import record_cancellation, record_hire
+from tests.builders import CASE_ID, GROUP_ID, NOW, USER_ID, cancellation, hire_event, plan, terms, version
 
 OPEN = {State.ANNOUNCED, State.ISSUING}
+ENDED = {State.REFUSED, State.CANCELLED}
+PEOPLE = (USER_ID, GROUP_ID)
 STEPS = 40
 WALKS_PER_SEED = 30
 
@@ -28,6 +31,8 @@ class Walk:
         self.now: datetime = NOW
         self.events = 0
         self.attempts: set[tuple[int, int]] = set()
+        self.passes: set[str] = set()
+        """Who has a pass of this case."""
         self.walked: Counter[str] = Counter()
 
     def walk(self) -> None:
@@ -51,7 +56,11 @@ class Walk:
             yield from (self.put_off, self.refuse, self.die)
         elif step:
             self.now = max(self.now, step.due)
-            yield from (self.claim, self.claim, self.put_off, self.refuse) if step.act is Act.ISSUE else (self.revoke,)
+            issue, revoke = (
+                (self.claim, self.claim, self.put_off, self.refuse),
+                (self.revoke, self.revoke, self.put_off),
+            )
+            yield from issue if step.act is Act.ISSUE else revoke
 
     # --- moves; each returns the new head, or None when there is none ---
 
@@ -60,8 +69,9 @@ class Walk:
             version=self.version(),
             hire_date=date(2026, 12, self.dice.randint(1, 5)),
             channel=self.dice.choice(list(Channel)),
+            user=UserRef("id", self.dice.choice(PEOPLE)),
         )
-        return self.interrupting(record_hire(self.head, CASE_ID, event, plan(event, self.now)))
+        return self.interrupting(record_hire(self.head, CASE_ID, event, plan(event, self.now), self.now))
 
     def cancel(self) -> Case | None:
         self.version()
@@ -73,21 +83,28 @@ class Walk:
         return version(self.events)
 
     def interrupting(self, after: Case | None) -> Case | None:
-        """A run under way finds that its head has moved, and stops."""
-        self.held = self.held if after is None else None
+        """A run under way finds that its head has moved, and stops; unless it was news that changes nothing."""
+        if after is not None and (self.head is None or after.state is not self.head.state):
+            self.die()
         return after
 
     def claim(self) -> Case:
-        if self.certain().sends >= MAX_SENDS:  # the rule of the flow
-            return self.certain().refused(Reason.SEND_UNCONFIRMED, held=Held())
+        head = self.certain()
+        assert head.event is not None
+        who = head.event.user.value
+        if head.sends >= MAX_SENDS:  # the rules of the flow
+            return head.refused(Reason.SEND_UNCONFIRMED, self.now, held=Held())
+        if head.known().pinned_user_id not in (None, who):
+            return head.refused(Reason.USER_CHANGED, self.now, held=Held())
         self.held = Held(lease=True)
-        after = self.certain().claimed(USER_ID, terms(), self.now)
+        after = head.claimed(who, terms(), self.now)
         assert (after.issuance, after.attempt) not in self.attempts, "an attempt number is used once"
         self.attempts.add((after.issuance, after.attempt))
         return after
 
     def intend(self) -> Case:
         self.held = Held(lease=True, intended=1)
+        self.passes.add(str(self.certain().user_id))
         return self.certain().intended(f"tap-{len(self.attempts)}")
 
     def sent(self) -> Case:
@@ -100,16 +117,20 @@ class Walk:
 
     def refuse(self) -> Case:
         held, self.held = self.held or Held(), None
-        return self.certain().refused(Reason.PRIVILEGED, held=held)
+        return self.certain().refused(Reason.PRIVILEGED, self.now, held=held)
 
     def die(self) -> None:
+        """A claim whose run is gone may have made a pass that nobody heard of."""
+        if self.held and not self.held.intended and self.dice.random() < 0.5:
+            self.passes.add(str(self.certain().user_id))
         self.held = None
 
     def revoke(self) -> Case:
+        self.passes.discard(str(self.certain().user_id))
         return self.certain().passes_deleted(self.now)
 
     def close(self) -> Case:
-        return self.certain()._to(self.dice.choice(sorted(CLOSED)))
+        return self.certain().moved(self.dice.choice(sorted(CLOSED)))
 
     def certain(self) -> Case:
         assert self.head is not None
@@ -124,12 +145,17 @@ class Walk:
         assert after.moves == before.moves + 1
         assert (after.issuance, after.attempt) >= (before.issuance, before.attempt), "numbers only grow"
         assert after.version >= before.version
-        assert after.user_id == before.user_id or before.user_id is None, "a person is pinned"
+        let_go = after.user_id is None and not after.claims
+        assert after.user_id == before.user_id or before.user_id is None or let_go, "pinned while passes may exist"
 
     def assert_sound(self, head: Case) -> None:
         assert 0 <= head.sends <= 2, "never more than two messages an issuance"
         assert head.deletions_left in (0, 1, 2)
+        assert not head.deletions_left or head.user_id, "who to delete from is known"
+        assert self.passes <= {head.user_id}, "nobody has a pass but who the case is pinned to"
         step = head.next_step()
+        if head.state in ENDED and not step and head.reason is not Reason.SEND_UNCONFIRMED:
+            assert not self.passes, "a case that ended leaves no pass behind"
         if head.state in OPEN or head.deletions_left:
             assert step is not None, "an open case has a next step"
             assert head.lease_until is None or step.due >= head.lease_until, "never while a lease runs"

@@ -5,13 +5,8 @@ from typing import Any
 import pytest
 
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused
-from shared.guard_rails import (
-    RAILS,
-    DisabledAccount,
-    Facts,
-    JoinerEvidence,
-    guard,
-)
+from shared.events import HireEvent
+from shared.guard_rails import RAILS, DisabledAccount, Facts, GuardRules, JoinerEvidence, guard, guard_event
 from tests.builders import GROUP_ID, NOW, USER_ID, facts, guard_rules, hire_event, known, policy
 
 DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -55,7 +50,6 @@ STOPS: list[tuple[Reason, type[FirstpassError], dict[str, Any]]] = [
     ),
     (Reason.EXTERNAL_GUEST, Refused, {"of": facts(is_external_guest=True)}),
     (Reason.USER_CHANGED, Refused, {"known": known(pinned_user_id=GROUP_ID)}),
-    (Reason.EVENT_TOO_OLD, Refused, {"now": HIRED + 8 * DAY}),
     (Reason.NOT_A_JOINER, Refused, {"of": facts(employee_hire_date=None)}),
     (Reason.HIRE_DATE_MISMATCH, Refused, {"of": facts(employee_hire_date=HIRED + 2 * DAY)}),
     (Reason.HIRE_DATE_MISMATCH, Refused, {"of": facts(employee_hire_date=HIRED - 2 * DAY)}),
@@ -78,6 +72,7 @@ def test_every_rail_is_among_those_stops_in_the_order_of_the_runbook() -> None:
 
 
 ELSEWHERE = {
+    "guard_event": {Reason.EVENT_TOO_OLD},
     "guard, before the rails": {Reason.USER_NOT_FOUND},
     "guard_person": {Reason.ANOTHER_CASE_OPEN, Reason.FOREIGN_PASS, Reason.MOBILE_CHANGED},
     "trusted_number": {
@@ -180,10 +175,10 @@ def test_without_a_joiners_group_no_group_is_evidence() -> None:
     ("days", "joiner"), [(-40, False), (-31, False), (-30, True), (0, True), (7, True), (8, False), (400, False)]
 )
 def test_a_hire_date_is_evidence_from_30_days_before_to_7_days_after(days: int, joiner: bool) -> None:
-    event, rules = hire_event(time_zone="UTC"), guard_rules(max_event_age=400 * DAY)
+    event = hire_event(time_zone="UTC")
     for hours in (0, 12, 23):
         now = HIRED + days * DAY + hours * HOUR
-        assert reason(now=now, event=event, rules=rules) is (None if joiner else Reason.NOT_A_JOINER)
+        assert reason(now=now, event=event) is (None if joiner else Reason.NOT_A_JOINER)
 
 
 def test_no_hire_date_is_no_evidence_but_not_a_mismatch() -> None:
@@ -200,14 +195,35 @@ def test_a_moved_hire_date_in_the_group_is_still_a_mismatch() -> None:
     assert reason(member, rules=guard_rules(joiners_group=GROUP_ID)) is Reason.HIRE_DATE_MISMATCH
 
 
-def test_an_event_is_too_old_by_its_first_day_in_the_joiners_zone() -> None:
-    late = hire_event(first_day=date(2026, 12, 3))
-    member = facts(groups=frozenset({GROUP_ID}))
-    rules = guard_rules(joiners_group=GROUP_ID)
-    assert reason(member, event=late, rules=rules, now=HIRED + 9 * DAY) is None
-    assert reason(member, event=late, rules=rules, now=HIRED + 10 * DAY) is Reason.EVENT_TOO_OLD
-    auckland = replace(late, time_zone="Pacific/Auckland")
-    assert reason(member, event=auckland, rules=rules, now=HIRED + 9 * DAY + 12 * HOUR) is Reason.EVENT_TOO_OLD
+# --- the event alone ---
+
+
+def too_old(event: HireEvent, now: datetime, rules: GuardRules) -> bool:
+    try:
+        guard_event(event, rules, now)
+    except Refused as refused:
+        return refused.reason is Reason.EVENT_TOO_OLD
+    return False
+
+
+@pytest.mark.parametrize(
+    ("zone", "days", "last"),
+    [
+        ("UTC", 7, datetime(2026, 12, 8, 23, 59, tzinfo=UTC)),
+        ("UTC", 1, datetime(2026, 12, 2, 23, 59, tzinfo=UTC)),
+        ("Europe/Amsterdam", 7, datetime(2026, 12, 8, 22, 59, tzinfo=UTC)),
+        ("Pacific/Auckland", 7, datetime(2026, 12, 8, 10, 59, tzinfo=UTC)),
+        ("America/Los_Angeles", 7, datetime(2026, 12, 9, 7, 59, tzinfo=UTC)),
+    ],
+)
+def test_an_event_is_too_old_by_its_first_day_in_the_joiners_zone(zone: str, days: int, last: datetime) -> None:
+    by_hire_date = hire_event(time_zone=zone)
+    by_first_day = hire_event(time_zone=zone, hire_date=date(2026, 10, 1), first_day=date(2026, 12, 1))
+    rules = guard_rules(max_event_age=days * DAY)
+    for event in (by_hire_date, by_first_day):
+        assert not too_old(event, HIRED - 90 * DAY, rules)
+        assert not too_old(event, last, rules)
+        assert too_old(event, last + MINUTE, rules)
 
 
 # --- methods ---

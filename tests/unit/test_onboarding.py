@@ -555,6 +555,50 @@ async def test_our_pass_stays_ours_however_often_graph_throttles() -> None:
     assert house.newest_works()
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["another-account", "nobody-yet"])
+async def test_a_person_hr_corrects_before_any_pass_was_made_is_let_go(there: bool) -> None:
+    house = House(guard=replace(GUARD, number_source=NumberSource.EVENT))
+    other = "11111111-2222-4333-8444-555555555555"
+    house.directory.fail("create_pass", Later(Reason.GRAPH_THROTTLED, MINUTE))
+    await house.hire()
+    if there:
+        house.directory.add(facts(user_id=other))
+    await house.hire({"user": {"id": other}}, id="evt-2", time="2026-11-30T09:00:00Z")
+    assert house.directory.people[USER_ID].tap is None
+    assert house.reasons == []
+    if there:
+        assert [tap.user_id for tap in house.directory.created] == [other]
+    else:
+        assert (house.case.reason, house.texts) == ("user-not-found", [])
+
+
+async def test_an_account_made_anew_under_the_same_name_gets_its_pass_once_hr_says_so_again() -> None:
+    house = House()
+    other, name = "11111111-2222-4333-8444-555555555555", "ann@firstpass.example"
+    house.directory.add(facts(), user_principal_name=name)
+    house.directory.fail("create_pass", Later(Reason.GRAPH_THROTTLED, MINUTE))
+    await house.hire({"user": {"userPrincipalName": name}})
+    house.directory.people.clear()
+    house.directory.add(facts(user_id=other), user_principal_name=name)
+    house.clock.advance(2 * MINUTE)
+    await house.nudge()
+    assert house.reasons == ["user-changed"]
+    await house.hire({"user": {"userPrincipalName": name}}, id="evt-2", time="2026-11-30T09:00:00Z")
+    assert [tap.user_id for tap in house.directory.created] == [other]
+
+
+async def test_a_number_taken_back_and_another_given_is_held() -> None:
+    house = House(EARLY, guard=replace(GUARD, number_source=NumberSource.EVENT))
+    house.directory.add(facts(mobile_phone=None))
+    await house.hire()
+    without = hired(id="evt-2", time="2026-11-25T09:00:00Z")
+    del without["data"]["mobilePhone"]
+    await house.onboarding.handle(body(without))
+    house.clock.set_now(DUE)
+    await house.hire({"mobilePhone": "+12025550147"}, id="evt-3", time="2026-11-30T15:00:00Z")
+    assert house.reasons == ["mobile-changed"]
+
+
 async def test_somebody_renamed_after_the_first_look_is_still_found() -> None:
     house = House()
     house.directory.add(facts(), user_principal_name="ann@firstpass.example")

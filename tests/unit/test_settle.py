@@ -1,14 +1,20 @@
 import asyncio
 import logging
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
-from functions.settle import RunFailed, settled
+from functions.settle import GIVE_BACK_AFTER, RunFailed, settled
 from shared.errors import Halted, IllegalMove, Later, Moved, Reason, Refused, Unconfirmed
+from shared.onboarding import RUN_SECONDS
 
+AT_ONCE, SOON, NEVER = 0.0, 0.05, 3600.0
+"""Seconds until a failed run gives its message back."""
+DELIVERIES, LOCK = 10, timedelta(minutes=5)
+"""What the queue of joiners grants a message."""
 TEXT = "ann@contoso.com +491713920001 Qx7+tP%9"
 
 
@@ -51,7 +57,7 @@ async def test_an_error_leaves_as_its_code_and_nothing_else(
     error: Callable[[], BaseException], code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(RunFailed) as failed:
-        await settled(failing(error()))
+        await settled(failing(error()), AT_ONCE)
     assert failed.value.args == (code,)
     assert failed.value.__cause__ is None
     assert failed.value.__context__ is None
@@ -65,12 +71,52 @@ async def test_an_error_leaves_as_its_code_and_nothing_else(
 
 async def test_the_failure_is_told_once_with_its_code_and_the_way_it_came(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(RunFailed):
-        await settled(failing(ValueError(TEXT)))
+        await settled(failing(ValueError(TEXT)), AT_ONCE)
     (record,) = caplog.records
     fields = vars(record)["firstpass"]
     assert (record.levelno, fields["event"], fields["reason"]) == (logging.ERROR, "run-failed", "ValueError")
     assert fields["error"].startswith("ValueError at settle.py:")
     assert fields["error"].count("test_settle.py:") == 2
+
+
+# --- when the message comes again ---
+
+
+async def test_a_failed_run_keeps_its_message_for_a_while() -> None:
+    """Else ten deliveries of an outage would be over within seconds."""
+    began = time.monotonic()
+    with pytest.raises(RunFailed, match=r"^ValueError$"):
+        await settled(failing(ValueError(TEXT)), SOON)
+    assert time.monotonic() - began >= SOON
+
+
+def test_that_while_is_long_enough_to_matter_and_ends_before_the_messages_lock() -> None:
+    assert timedelta(minutes=3) <= DELIVERIES * timedelta(seconds=GIVE_BACK_AFTER)
+    assert timedelta(seconds=RUN_SECONDS + GIVE_BACK_AFTER) <= LOCK / 2
+
+
+async def test_a_run_whose_case_moved_gives_its_message_back_at_once_and_is_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.DEBUG), pytest.raises(RunFailed, match=r"^case-moved$"):
+        await asyncio.wait_for(settled(failing(Moved()), NEVER), 5)
+    (record,) = caplog.records
+    fields = vars(record)["firstpass"]
+    assert (record.levelno, fields["event"], fields["reason"]) == (logging.INFO, "run-yielded", "case-moved")
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
+async def test_a_run_that_is_told_to_stop_waits_for_nothing(error: type[BaseException]) -> None:
+    with pytest.raises(RunFailed, match=f"^{error.__name__}$"):
+        await asyncio.wait_for(settled(failing(error()), NEVER), 5)
+
+
+async def test_a_host_that_stops_does_not_wait_for_a_failed_run() -> None:
+    run = asyncio.ensure_future(settled(failing(ValueError(TEXT)), NEVER))
+    await asyncio.sleep(0)
+    run.cancel()
+    await asyncio.wait({run}, timeout=5)
+    assert run.done()
 
 
 async def test_work_that_ends_well_is_told_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -80,7 +126,7 @@ async def test_work_that_ends_well_is_told_by_nobody(caplog: pytest.LogCaptureFi
         done.append("done")
 
     with caplog.at_level(logging.DEBUG):
-        await settled(work)
+        await settled(work, NEVER)
     assert (done, caplog.records) == (["done"], [])
 
 
@@ -91,7 +137,7 @@ async def test_cancelling_a_run_fails_it_so_that_its_message_comes_again() -> No
         began.set()
         await asyncio.Event().wait()
 
-    run = asyncio.ensure_future(settled(work))
+    run = asyncio.ensure_future(settled(work, NEVER))
     await began.wait()
     run.cancel()
     with pytest.raises(RunFailed, match=r"^CancelledError$"):
