@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "default",
-    max_examples=20,
+    max_examples=12,
     derandomize=True,
     deadline=None,
     database=None,
