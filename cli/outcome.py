@@ -23,6 +23,7 @@ class DeadLetter:
 class CaseOutcome:
     """One case at the end of a run; times are UTC."""
 
+    case_id: str
     subject: str
     state: State
     reason: str | None
@@ -78,6 +79,7 @@ def case_outcome(subject: str, case: Case, inbox: list[dict[str, Any]]) -> CaseO
     has_pass = case.state is State.SENT
     lasts = case.pass_ends_at - case.pass_starts_at if case.pass_ends_at and case.pass_starts_at else None
     return CaseOutcome(
+        case_id=case.id,
         subject=subject,
         state=case.state,
         reason=case.reason,

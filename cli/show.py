@@ -88,17 +88,18 @@ def _waiting(cases: Iterable[CaseOutcome]) -> Table:
 
 
 def _refused(outcome: Outcome) -> Table:
-    table = _table("Refused: dead letters an operator sees", "reason", "what is wrong")
+    table = _table("Refused: dead letters an operator sees", "reason", "whose, or what is wrong")
+    subjects = {case.case_id: case.subject for case in outcome.cases}
     for letter in outcome.dead_letters:
-        table.add_row(
-            Text(letter.reason or "", style="yellow"), letter.description or _refused_case(letter.reason, outcome)
-        )
+        table.add_row(Text(letter.reason or "", style="yellow"), _named(letter.description or "", subjects))
     return table
 
 
-def _refused_case(reason: str | None, outcome: Outcome) -> str:
-    subjects = [case.subject for case in outcome.cases if case.state is State.REFUSED and case.reason == reason]
-    return "case of " + ", ".join(subjects) if subjects else ""
+def _named(description: str, subjects: dict[str, str]) -> str:
+    """The description with HR's own key in place of the case id."""
+    for case_id, subject in subjects.items():
+        description = description.replace(f"case {case_id}", f"{subject}")
+    return description
 
 
 def _sum(outcome: Outcome, sent: list[CaseOutcome], waiting: list[CaseOutcome]) -> str:

@@ -171,7 +171,8 @@ class Onboarding:
         case = run.case
         told = {"caseId": case.id, "issuance": case.issuance, "reason": refused.reason}
         letter = json.dumps({"type": "case.refused.v1", "data": told}).encode()
-        await self.bus.dead_letter(letter, refused.reason, refused.detail)
+        description = f"case {case.id}, issuance {case.issuance}" + (f": {refused.detail}" if refused.detail else "")
+        await self.bus.dead_letter(letter, refused.reason, description)
         emit(Event.REFUSED, WARNING, case=case.id, issuance=case.issuance, reason=refused.reason)
         return await self._save(run, case.refused(refused.reason, self.clock.now(), held=run.held), Held())
 

@@ -130,7 +130,7 @@ CREATING: Final = (
     Row((201,), lambda made: made),
     Row((429,), _throttled),
     # Texts: Microsoft Learn, Configure Temporary Access Pass (troubleshooting); Microsoft Graph docs, pull request
-    # 12187 (lifetime); Microsoft Graph .NET SDK, issue 2724 (start).
+    # 12187 (lifetime); Microsoft Graph .NET SDK, #2724 (start).
     Row(_CLIENT_ERRORS, lambda _: Refused(Reason.EXTERNAL_GUEST), r"external guest"),
     Row(
         _CLIENT_ERRORS,
