@@ -16,11 +16,16 @@ def table(stack: Stack) -> str:
     rows = [
         ("SERVICE", "STANDS FOR", "LOOK AT IT", "APP SETTING"),
         ("broker", "Azure Service Bus", queues, "ServiceBusConnection"),
-        ("directory", "Microsoft Graph", f"{world}/sandbox/faults", "GRAPH_URL, IDENTITY_ENDPOINT"),
+        (
+            "directory",
+            "Microsoft Graph",
+            f"{world}/sandbox/passes (PUT …/sandbox/world)",
+            "GRAPH_URL, IDENTITY_ENDPOINT",
+        ),
         ("phone", "Twilio", f"{inbox}/ (what the phones received)", "TWILIO_URL"),
         ("azurite", "Azure Table Storage", "any Azure Storage client", "LedgerConnection"),
     ]
-    lines = [f"{row[0]:<11}{row[1]:<21}{row[2]:<51}{row[3]}" for row in rows]
+    lines = [f"{row[0]:<11}{row[1]:<21}{row[2]:<62}{row[3]}" for row in rows]
     addresses = [f"{name}={value}" for name, value in stack.addresses.items()]
     return "\n".join([*lines, "", *addresses, "", f"Logs, clock: {stack.folder}", "Stop with Ctrl-C."])
 
@@ -30,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("sandbox", description="Stand-ins for Service Bus, Graph, Twilio and tables.")
     parser.add_argument("--free-ports", action="store_true", help="choose free ports instead of the fixed ones")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with Stack({} if asked.free_ports else PORTS) as stack:
             print(table(stack), flush=True)

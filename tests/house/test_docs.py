@@ -8,6 +8,7 @@ import pytest
 from typer.main import get_command
 
 from cli.__main__ import app
+from sandbox.__main__ import PORTS
 from shared.case import LEGAL, State
 from shared.contract import json_schema
 from shared.errors import Reason
@@ -92,3 +93,19 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} -> {target}"
+
+
+def test_the_sample_settings_fit_the_sandbox_as_it_starts() -> None:
+    values = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+    phone = json.loads((ROOT / "sandbox" / "phone" / "twilio.json").read_text())["account"]
+    assert values["TWILIO_ACCOUNT_SID"] == phone["accountSid"]
+    assert values["TWILIO_API_KEY_SID"] == phone["apiKeySid"]
+    assert values["TWILIO_API_KEY_SECRET"] == phone["apiKeySecret"]
+    for name, address in {
+        "ServiceBusConnection": f"localhost:{PORTS['broker']};",
+        "LedgerConnection": f"127.0.0.1:{PORTS['azurite']}/",
+        "GRAPH_URL": f"127.0.0.1:{PORTS['directory']}",
+        "IDENTITY_ENDPOINT": f"127.0.0.1:{PORTS['directory']}/msi/token",
+        "TWILIO_URL": f"127.0.0.1:{PORTS['phone']}",
+    }.items():
+        assert address in values[name]
