@@ -1,8 +1,6 @@
 """The phone as one server on loopback: Twilio's Messages API, and the sandbox's own routes with the inbox page."""
 
 import asyncio
-import json
-import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,6 +18,7 @@ from sandbox.faults import FaultScript, Handler, add_fault_routes, fault_middlew
 from sandbox.phone.callbacks import call_back
 from sandbox.phone.messages import ROOT, Message, Now, Phones
 from sandbox.phone.rules import TWILIO, ApiError, Form, route
+from sandbox.phone.wishes import not_understood
 
 KEYS, PAIRS = TWILIO["account"], (("accountSid", "authToken"), ("apiKeySid", "apiKeySecret"))
 LOGINS = {encode_basic_auth(KEYS[sid], KEYS[secret]) for sid, secret in PAIRS}
@@ -135,8 +134,7 @@ class Server:
 
     async def _put(self, request: web.Request) -> web.Response:
         what, asked = request.match_info["what"], await request.json()
-        shape = TWILIO["control"][what]
-        if wrong := sorted(name for name in asked if not re.fullmatch(shape, json.dumps({name: asked[name]}))):
+        if wrong := not_understood(what, asked):
             return web.json_response({"error": "not understood", "names": wrong}, status=400)
         kept = self._phones.kept[what]
         if not asked and what != "account":
