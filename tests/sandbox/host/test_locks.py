@@ -1,7 +1,6 @@
 """Locks, limits, stops and restarts: what the host does when time passes or something ends."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -129,24 +128,11 @@ async def test_function_timeout_is_a_failure(apps: Apps, broker: Service) -> Non
     assert "Timeout value of 4 s was exceeded" in apps[1].log
 
 
-def cpu_seconds(*services: Service) -> float:
-    """Processor time spent so far: unlike real time, it does not depend on what else this machine does."""
-    spent = [
-        Path(f"/proc/{service.child.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13] for service in services
-    ]
-    return sum(int(ticks) for pair in spent for ticks in pair) / os.sysconf("SC_CLK_TCK")
-
-
-async def test_one_core_moves_150_messages_a_second_each_once(
-    apps: Apps, bus: ServiceBusClient, broker: Service
-) -> None:
-    host = apps[0].hosts[0]
-    begun = cpu_seconds(host, broker)
+async def test_five_hundred_messages_are_handled_once_each(apps: Apps, bus: ServiceBusClient, broker: Service) -> None:
     for part in range(5):
         await send(bus, "busy", *(ServiceBusMessage(str(part * 100 + number)) for number in range(100)))
     await until(lambda: state(broker, "busy")["completed"] == 500, 60)
     assert sorted(noted(apps[0], "busy")) == list(range(500))
-    assert 500 / (cpu_seconds(host, broker) - begun) > 150
 
 
 SLOW = """
