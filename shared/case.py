@@ -116,7 +116,7 @@ class Case:
     def known(self) -> Known:
         """What guard rails may know of this case."""
         return Known(
-            deliver_at=_known(self.deliver_at),
+            deliver_at=certain(self.deliver_at),
             pinned_user_id=self.user_id,
             pass_id=self.pass_id,
             claims=self.claims,
@@ -223,22 +223,27 @@ def _latest(*moments: datetime | None) -> datetime:
     return max(moment for moment in moments if moment is not None)
 
 
-def _known(moment: datetime | None) -> datetime:
-    if moment is None:
-        raise IllegalMove("a case without a plan cannot be issued")
-    return moment
+def certain[T](value: T | None) -> T:
+    """A value that the case's state promises.
+
+    Raises:
+        IllegalMove: it is missing: a bug, not an outcome.
+    """
+    if value is None:
+        raise IllegalMove("the case lacks what its state promises")
+    return value
 
 
 def _issue(case: Case) -> Step:
-    return _revoke(case) or Step(Act.ISSUE, _latest(_known(case.deliver_at), case.not_before, case.lease_until))
+    return _revoke(case) or Step(Act.ISSUE, _latest(certain(case.deliver_at), case.not_before, case.lease_until))
 
 
 def _issue_again(case: Case) -> Step:
-    return Step(Act.ISSUE, _known(case.lease_until))
+    return Step(Act.ISSUE, certain(case.lease_until))
 
 
 def _revoke(case: Case) -> Step | None:
-    return Step(Act.REVOKE, _latest(_known(case.delete_at), case.lease_until)) if case.deletions_left else None
+    return Step(Act.REVOKE, _latest(certain(case.delete_at), case.lease_until)) if case.deletions_left else None
 
 
 STEPS: Mapping[State, Callable[[Case], Step | None]] = {

@@ -12,7 +12,7 @@ from datetime import timedelta
 from logging import ERROR, WARNING
 from typing import Final
 
-from shared.case import MAX_SENDS, Act, Case, Held
+from shared.case import MAX_SENDS, Act, Case, Held, certain
 from shared.contract import parse
 from shared.errors import FirstpassError, Halted, Later, Moved, Reason, Refused, Unconfirmed
 from shared.events import Cancellation, EventRules, HireEvent, Nudge, UserRef
@@ -93,7 +93,7 @@ class Onboarding:
                 emit(Event.IGNORED, case=case_id, state=before.state)
                 return before
             with suppress(Moved):
-                saved = await self.ledger.save(before, _certain(after), "event")
+                saved = await self.ledger.save(before, certain(after), "event")
                 emit(Event.RECORDED, case=case_id, state=saved.state, issuance=saved.issuance)
                 return saved
         raise Moved
@@ -118,7 +118,7 @@ class Onboarding:
     # --- steps ---
 
     async def _issue(self, run: Run) -> Case | None:
-        case, event, now = run.case, _certain(run.case.event), self.clock.now()
+        case, event, now = run.case, certain(run.case.event), self.clock.now()
         guard_event(event, self.rules.guard, now)
         await self.ledger.admit()
         policy = await self.directory.policy(run.stop_at)
@@ -129,7 +129,7 @@ class Onboarding:
         guard_person(person, facts, case.known(), self.rules.guard, now)
         if case.sends >= MAX_SENDS:
             raise Refused(Reason.SEND_UNCONFIRMED)
-        terms = fit(event, _certain(case.opens_at), policy, self.rules.plan, now)
+        terms = fit(event, certain(case.opens_at), policy, self.rules.plan, now)
         if terms.cut:
             emit(Event.LIFETIME_CUT, WARNING, case=case.id, minutes=terms.lifetime_in_minutes)
 
@@ -150,7 +150,7 @@ class Onboarding:
             return None
 
     async def _revoke(self, run: Run) -> Case:
-        case, user_id = run.case, _certain(run.case.user_id)
+        case, user_id = run.case, certain(run.case.user_id)
         found = await self.directory.passes(user_id, run.stop_at)
         if await self.ledger.load(case.id) != case:
             raise Moved
@@ -214,10 +214,3 @@ ACTS: Mapping[Act, StepFunction] = {
     Act.ISSUE: Onboarding._issue,  # noqa: SLF001 - the step table's other half
     Act.REVOKE: Onboarding._revoke,  # noqa: SLF001 - as above
 }
-
-
-def _certain[T](value: T | None) -> T:
-    """A value the case's state promises; its absence is a bug, not an outcome."""
-    if value is None:
-        raise TypeError("the case lacks what its state promises")
-    return value

@@ -39,9 +39,7 @@ class Event(StrEnum):
     FAILED = "run-failed"
 
 
-FIELDS = frozenset(
-    {"case", "issuance", "attempt", "state", "reason", "channel", "until", "minutes", "error", "delivery", "detail"}
-)
+FIELDS = frozenset({"case", "issuance", "attempt", "state", "reason", "channel", "until", "minutes", "error", "detail"})
 """The only fields an event may carry: opaque ids, codes, counts and times."""
 
 
