@@ -9,6 +9,7 @@ Moved             somebody else wrote the case first (HTTP 412): let go, the mes
 Unavailable       storage or the queue of dead letters gives no answer: the message comes again
 ├── LedgerUnavailable
 └── BusUnavailable
+Forged            a callback is not Twilio's: the door answers 403
 IllegalMove       a bug: the case cannot go there
 
 Anything else that escapes is a bug. Texts of these errors are codes: they reach host logs and dead letters.
@@ -30,6 +31,9 @@ class Reason(StrEnum):
     FOREIGN_PASS = "foreign-pass"  # noqa: S105 - a code, not a pass
     TWILIO_BUSY = "twilio-busy"
     OUT_OF_TIME = "out-of-time"
+    PHONE_UNREACHABLE = "phone-unreachable"
+    PASS_GONE = "pass-gone"  # noqa: S105 - a code, not a pass
+    EXPIRED_UNUSED = "expired-unused"
     # Unconfirmed
     PASS_UNCONFIRMED = "pass-unconfirmed"  # noqa: S105 - a code, not a pass
     MESSAGE_UNCONFIRMED = "message-unconfirmed"
@@ -96,7 +100,14 @@ class Refused(FirstpassError):  # noqa: N818 - as Later
 
 
 class Halted(FirstpassError):  # noqa: N818 - as Later
-    """The fault is the tenant's or an account's: all issuing pauses, one alert is raised, this case waits."""
+    """The fault is the tenant's or an account's: issuing pauses (for `lasts`, else the usual time), with one alert.
+
+    This case waits.
+    """
+
+    def __init__(self, reason: Reason, lasts: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.lasts = lasts
 
 
 class Moved(Exception):  # noqa: N818 - as Later
@@ -108,6 +119,13 @@ class Moved(Exception):  # noqa: N818 - as Later
 
 class IllegalMove(Exception):  # noqa: N818 - as Later
     """A bug in the flow: the table of legal moves has no such move."""
+
+
+class Forged(Exception):  # noqa: N818 - as Later
+    """A callback that Twilio did not sign."""
+
+    def __init__(self) -> None:
+        super().__init__("receipt-forged")
 
 
 class Unavailable(RuntimeError):  # noqa: N818 - as Later

@@ -1,9 +1,11 @@
-"""What can arrive on the queue, in our words: a hire, its cancellation, a nudge; and what an event may leave out."""
+"""What can arrive, in our words: a hire, its cancellation, a nudge, a receipt; and what an event may leave out."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Literal
+
+from shared.errors import Reason
 
 
 class DevicePath(StrEnum):
@@ -82,3 +84,50 @@ class Nudge:
     """`case.nudge.v1`: look at this case again. It can do nothing that is not due."""
 
     case_id: str
+
+
+class Delivery(StrEnum):
+    """Twilio's word on a message, in the order it can move in; words of Twilio's before `sent` all read `queued`."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    CANCELED = "canceled"
+    FAILED = "failed"
+    UNDELIVERED = "undelivered"
+    DELIVERED = "delivered"
+    READ = "read"
+
+    @property
+    def rank(self) -> int:
+        """How far along: a word of lower rank that comes later is old news."""
+        return list(Delivery).index(self)
+
+    @property
+    def has_arrived(self) -> bool:
+        """The phone has it."""
+        return self in (Delivery.DELIVERED, Delivery.READ)
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing more will happen to the message (but that it is read)."""
+        return self not in (Delivery.QUEUED, Delivery.SENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What Twilio says of one message; `failure` is why it did not arrive, of those that did not."""
+
+    delivery: Delivery
+    failure: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Twilio's word on the message of one attempt, as it called us back."""
+
+    case_id: str
+    issuance: int
+    attempt: int
+    message_id: str
+    channel: Channel
+    word: Word

@@ -137,6 +137,25 @@ def flag(value: str) -> bool:
     return value.lower() == "true"
 
 
+_SCHEDULE_BOUNDS: Final = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+
+
+def schedule(value: str) -> str:
+    """An NCRONTAB expression in numbers. The host takes a wrong one for no timer, and says so only in its log."""
+    parts = value.split()
+    fits = len(parts) == len(_SCHEDULE_BOUNDS)
+    if not fits or not all(map(_is_schedule_field, parts, *zip(*_SCHEDULE_BOUNDS, strict=True))):
+        raise ValueError("must be an NCRONTAB schedule of six fields, seconds first, such as 0 * * * * *")
+    return " ".join(parts)
+
+
+def _is_schedule_field(part: str, low: int, high: int) -> bool:
+    items = [
+        re.fullmatch(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([1-9][0-9]?))?", item) for item in part.split(",")
+    ]
+    return all(item and low <= int(item[1] or low) <= int(item[2] or item[1] or high) <= high for item in items)
+
+
 def clock_time(value: str) -> time:
     """A local time of day."""
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value, re.ASCII):

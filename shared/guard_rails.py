@@ -4,7 +4,7 @@ Every rail fails closed: what is unknown counts as no. The order of RAILS is the
 to hear about it; docs/runbook.md says what to do for each reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -70,6 +70,14 @@ class LivePass:
 
     id: str
     created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way a person can sign in: its type name as in `Facts.methods`, and since when (UTC), where Entra says so."""
+
+    kind: str
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +205,15 @@ def is_ours(live: LivePass, known: Known) -> bool:
     )
 
 
+PASSWORDLESS = frozenset({"fido2", "windowsHelloForBusiness", "microsoftAuthenticator", "platformCredential"})
+"""Whoever has one of these has made it."""
+
+
+def registered(kinds: Iterable[str], rules: GuardRules) -> frozenset[str]:
+    """The methods that count: all but password, pass and those the deployer ignores; unknown types too."""
+    return frozenset(kinds) - {"password", "temporaryAccessPass"} - rules.methods_ignored
+
+
 # --- the rails ---
 
 
@@ -218,7 +235,7 @@ def _privileged(view: View) -> bool:
 
 
 def _registered(view: View) -> bool:
-    return bool(set(view.facts.methods) - {"password", "temporaryAccessPass"} - view.rules.methods_ignored)
+    return bool(registered(view.facts.methods, view.rules))
 
 
 def _not_a_joiner(view: View) -> bool:

@@ -1,13 +1,14 @@
 """What the flow needs of the outside, as protocols; adapters and fakes pass the same contract suites."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.case import Case, State
 from shared.errors import Reason
-from shared.events import Channel, UserRef
-from shared.guard_rails import Facts, LivePass, Person
+from shared.events import Channel, Receipt, UserRef, Word
+from shared.guard_rails import Facts, LivePass, Method, Person
 from shared.plan import Policy, Terms
 from shared.secret import Secret
 
@@ -40,6 +41,17 @@ class Move:
     issuance: int
     attempt: int
     message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeRow:
+    """One row of the agenda as it was read. `id` names this version of it, for the message it becomes."""
+
+    id: str
+    case_id: str
+    due: datetime
+    """A full minute, UTC."""
+    etag: str
 
 
 class Clock(Protocol):
@@ -90,6 +102,10 @@ class Directory(Protocol):
         """Delete one pass; one that is already gone is fine."""
         ...
 
+    async def methods(self, user_id: str, stop_at: float) -> list[Method]:
+        """The ways a person can sign in, live, passes and the password among them. Nobody of that id has none."""
+        ...
+
 
 class Courier(Protocol):
     """Twilio."""
@@ -105,6 +121,38 @@ class Courier(Protocol):
             Refused: this number will not do (`opted-out`, `undeliverable`, `mobile-invalid`, `mobile-not-mobile`,
                 `mobile-country-blocked`).
             Halted: `twilio-denied`: account, sender or template are at fault.
+        """
+        ...
+
+    async def look_up(self, message_id: str, stop_at: float) -> Word:
+        """What Twilio knows of a message now; of one it does not know (any more), `queued`.
+
+        Raises:
+            Later: no answer (`twilio-busy`, `out-of-time`).
+            Halted: `twilio-denied`.
+        """
+        ...
+
+    async def redact(self, message_id: str, stop_at: float) -> None:
+        """Empty Twilio's copy of a message; one that is empty or gone is fine.
+
+        Raises:
+            Later: not known to be done (`twilio-busy`, `out-of-time`).
+            Halted: `twilio-denied`.
+        """
+        ...
+
+
+class ReceiptReader(Protocol):
+    """Twilio's callbacks, as they come over HTTP."""
+
+    def read(self, query: str, headers: Mapping[str, str], body: bytes) -> Receipt | None:
+        """The receipt in a callback; None when Twilio speaks of nothing we know.
+
+        `query` is the raw query string; `headers` are found in any case of letters.
+
+        Raises:
+            Forged: not signed by Twilio with one of our tokens, over our public URL.
         """
         ...
 
@@ -144,13 +192,49 @@ class Ledger(Protocol):
         """
         ...
 
+    async def spend(self) -> None:
+        """Take one pass from this hour's budget.
+
+        Raises:
+            Halted: `budget`: there is none left.
+        """
+        ...
+
     async def pause(self, reason: Reason, by: str, lasts: timedelta) -> bool:
         """Stop all issuing for a while; True for the one caller whose pause began it (that one raises the alert)."""
+        ...
+
+    async def forget(self, case: Case) -> None:
+        """Remove a case and its history, the head last and only if it is still this one.
+
+        Raises:
+            Moved: somebody else wrote the head.
+        """
+        ...
+
+    async def due(self, at_most: int) -> list[WakeRow]:
+        """The rows of the agenda whose minute has come, oldest first."""
+        ...
+
+    async def done(self, rows: Sequence[WakeRow]) -> None:
+        """Remove rows of the agenda, each only if nobody wrote it again since it was read."""
+        ...
+
+    async def beat(self) -> None:
+        """Note that the agenda is being read."""
         ...
 
 
 class Bus(Protocol):
     """The queues the app writes to."""
+
+    async def nudge(self, rows: Sequence[WakeRow]) -> None:
+        """Put a nudge for each row on the queue of events, all in as few sends as fit; message ids are the rows' ids.
+
+        Raises:
+            BusUnavailable: not all are known to be there.
+        """
+        ...
 
     async def dead_letter(self, body: bytes, reason: Reason, description: str) -> None:
         """Put a message among the dead letters, under a fresh message id."""

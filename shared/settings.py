@@ -124,7 +124,14 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "WHATSAPP_FROM": Setting(forms.like(r"\+[1-9][0-9]{6,14}", "a number as +12025550100"), None),
     "WHATSAPP_TEMPLATES": Setting(forms.templates, None),
     "MESSAGE_VALIDITY": Setting(forms.duration(timedelta(minutes=1), 10 * HOUR), "1h"),
+    "TWILIO_AUTH_TOKEN": Setting(forms.credential, None),
+    "TWILIO_AUTH_TOKEN_NEXT": Setting(forms.credential, None),
     "PUBLIC_URL": Setting(forms.url(), None),
+    "AGENDA_SCHEDULE": Setting(forms.schedule, "0 * * * * *"),
+    "HOURLY_BUDGET": Setting(forms.whole(0), "1000"),
+    "MAX_PASSES": Setting(forms.whole(1), "3"),
+    "KEEP_CONTACT_DAYS": Setting(forms.whole(1), "30"),
+    "KEEP_CASES_DAYS": Setting(forms.whole(91), "400"),
 }
 
 type _Given = Mapping[str, str]
@@ -149,6 +156,13 @@ TOGETHER: Final[tuple[tuple[str, Callable[[_Given], bool], str], ...]] = (
         "TWILIO_FROM",
         lambda given: ("TWILIO_FROM" in given) == ("TWILIO_MESSAGING_SERVICE_SID" in given),
         "set either this or TWILIO_MESSAGING_SERVICE_SID",
+    ),
+    (
+        "TWILIO_AUTH_TOKEN",
+        lambda given: (
+            "PUBLIC_URL" in given and "TWILIO_AUTH_TOKEN" not in given and given.get("FIRSTPASS_ROLE") != Role.WORKER
+        ),
+        "required where receipts arrive (PUBLIC_URL): it proves them to be Twilio's",
     ),
     (
         "JOINERS_GROUP",
