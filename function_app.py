@@ -2,11 +2,14 @@
 
 import azure.functions as func
 
+from functions.agenda import agenda_door
 from functions.joiner import joiner_door
+from functions.receipts import receipts_door
 from shared import wiring
 from shared.settings import Role
 
-DOORS = {Role.WORKER: (joiner_door,), Role.DOOR: (), Role.ALL: (joiner_door,)}
+WORKER, DOOR = (joiner_door, agenda_door), (receipts_door,)
+DOORS = {Role.WORKER: WORKER, Role.DOOR: DOOR, Role.ALL: WORKER + DOOR}
 
 app = func.FunctionApp()
 for door in DOORS[wiring.settings()["FIRSTPASS_ROLE"]]:

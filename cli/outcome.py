@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.case import Case, State
+from shared.case import Case
 from shared.plan import in_order
+from shared.states import State
 
 WAITING = frozenset({State.ANNOUNCED, State.ISSUING})
 

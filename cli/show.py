@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.outcome import WAITING, CaseOutcome, Outcome
-from shared.case import State
+from shared.states import State
 
 STYLE: Final = {"sms": "cyan", "whatsapp": "green"}
 WHY: Final = {

@@ -17,13 +17,14 @@ class RunFailed(Exception):  # noqa: N818 - reads as what the host logs
     """A run gave its message back; the text is only a code."""
 
 
-async def settled(work: Callable[[], Awaitable[None]], give_back_after: float = GIVE_BACK_AFTER) -> None:
-    """Do `work`; whatever it raises leaves as RunFailed with a code only, a failure after `give_back_after` seconds.
+async def settled[T](work: Callable[[], Awaitable[T]], give_back_after: float = GIVE_BACK_AFTER) -> T:
+    """Do `work` and give what it gives; whatever it raises leaves as RunFailed with a code only.
 
+    A failure leaves after `give_back_after` seconds.
     Cancellation and SystemExit too: the runtime would answer nothing for them, and the message would hang in its lock.
     """
     try:
-        await work()
+        return await work()
     except Moved as moved:
         code = str(moved)
         emit(Event.YIELDED, reason=code)
@@ -32,6 +33,4 @@ async def settled(work: Callable[[], Awaitable[None]], give_back_after: float = 
         emit(Event.FAILED, logging.ERROR, reason=code, error=places(error))
         if isinstance(error, Exception):
             await asyncio.sleep(give_back_after)
-    else:
-        return
     raise RunFailed(code)

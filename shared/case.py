@@ -1,4 +1,4 @@
-"""The case, one hire of one joiner: its states, the legal moves between them, and what it needs next. Pure.
+"""The case, one hire of one joiner: the moves it can make, and what it needs next. Pure.
 
 A case never changes; a move gives a new one. All times are UTC. Only `ledger.save` makes a move last.
 """
@@ -6,13 +6,14 @@ A case never changes; a move gives a new one. All times are UTC. Only `ledger.sa
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from shared.errors import IllegalMove, Reason
-from shared.events import Channel, HireEvent, Version
+from shared.events import Channel, Delivery, HireEvent, Message, Version
+from shared.fields import FRESH, NOTHING_TO_DELETE, certain, follow_up, latest, rest, to_delete
 from shared.guard_rails import CLAIM_LASTS, Known
-from shared.plan import Terms
+from shared.plan import Terms, When
+from shared.states import LEGAL, Act, CaseRules, State, Step, Text
 
 LEASE = CLAIM_LASTS
 """How long a claim keeps other runs from issuing; a run stops itself after half of it (onboarding.RUN_SECONDS)."""
@@ -23,53 +24,6 @@ DELETIONS = 2
 SECOND_DELETION = timedelta(minutes=15)
 CLAIMS_KEPT = 16
 """Claims that may have made a pass; one that surely made none is taken back."""
-
-
-class State(StrEnum):
-    """Where a case stands."""
-
-    ANNOUNCED = "announced"
-    ISSUING = "issuing"
-    SENT = "sent"
-    ONBOARDED = "onboarded"
-    REFUSED = "refused"
-    CANCELLED = "cancelled"
-    GAVE_UP = "gave_up"
-
-
-CLOSED = frozenset({State.ONBOARDED, State.GAVE_UP})
-"""Only an event with a later hire date opens these again."""
-
-FREE = CLOSED | {State.CANCELLED, State.REFUSED}
-"""A case in these states does not hold its person, once it has no pass of its own left to delete."""
-
-LEGAL: Mapping[State | None, frozenset[State]] = {
-    None: frozenset({State.ANNOUNCED, State.CANCELLED}),
-    State.ANNOUNCED: frozenset({State.ANNOUNCED, State.ISSUING, State.REFUSED, State.CANCELLED}),
-    State.ISSUING: frozenset({State.ISSUING, State.ANNOUNCED, State.SENT, State.REFUSED, State.CANCELLED}),
-    State.SENT: frozenset(
-        {State.SENT, State.ANNOUNCED, State.ONBOARDED, State.REFUSED, State.CANCELLED, State.GAVE_UP}
-    ),
-    State.REFUSED: frozenset({State.REFUSED, State.ANNOUNCED, State.CANCELLED}),
-    State.CANCELLED: frozenset({State.CANCELLED, State.ANNOUNCED}),
-    State.ONBOARDED: frozenset({State.ANNOUNCED, State.CANCELLED}),
-    State.GAVE_UP: frozenset({State.ANNOUNCED, State.CANCELLED}),
-}
-
-
-class Act(StrEnum):
-    """What a case can need next; onboarding.py has one short function for each."""
-
-    ISSUE = "issue"
-    REVOKE = "revoke"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a case needs next, and from when on (UTC)."""
-
-    act: Act
-    due: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +38,8 @@ class Case:
     hire_date: date | None = None
     number_changed_at: datetime | None = None
     """When HR last gave another number than before."""
+    first_opens_at: datetime | None = None
+    """The opening HR's event asks for; `opens_at` moves on from it with every pass that came to nothing."""
     opens_at: datetime | None = None
     deliver_at: datetime | None = None
     not_before: datetime | None = None
@@ -91,6 +47,10 @@ class Case:
     issuance: int = 0
     attempt: int = 0
     sends: int = 0
+    spent: int = 0
+    """Passes of this round that came to nothing; MAX_PASSES of them end it."""
+    by_sms: bool = False
+    """WhatsApp did not reach the phone: the rest of this round goes by SMS."""
     claims: tuple[datetime, ...] = ()
     reason: Reason | None = None
     pass_id: str | None = None
@@ -100,8 +60,20 @@ class Case:
     message_id: str | None = None
     channel: Channel | None = None
     sent_at: datetime | None = None
+    receipt: Delivery | None = None
+    failure: Reason | None = None
+    guard_at: datetime | None = None
+    look_at: datetime | None = None
+    ask_at: datetime | None = None
+    asks: int = 0
+    check_at: datetime | None = None
+    registered_at: datetime | None = None
+    """When a check first saw a passwordless method, where Entra does not say since when there is one."""
+    texts: tuple[Text, ...] = ()
     deletions_left: int = 0
     delete_at: datetime | None = None
+    wipe_at: datetime | None = None
+    forget_at: datetime | None = None
     moves: int = 0
     woken_at: datetime | None = field(default=None, compare=False)
     """The wake row last written for this case."""
@@ -110,8 +82,9 @@ class Case:
 
     def next_step(self) -> Step | None:
         """What this case needs next; None when nothing will happen by itself."""
-        row = STEPS.get(self.state)
-        return row(self) if row else None
+        due = ((act, at(self)) for act, at in STEPS[self.state].items())
+        steps = [Step(act, moment) for act, moment in due if moment is not None]
+        return min(steps, key=lambda step: step.due, default=None)
 
     def known(self) -> Known:
         """What guard rails may know of this case."""
@@ -144,20 +117,25 @@ class Case:
             pass_starts_at=starts,
             pass_ends_at=starts + timedelta(minutes=terms.lifetime_in_minutes),
             is_usable_once=terms.is_usable_once,
+            check_at=starts + timedelta(minutes=terms.steps_in_minutes),
         )
 
     def intended(self, pass_id: str) -> "Case":
         """The pass exists and its message is about to go out: counted before it happens."""
         return self.moved(State.ISSUING, pass_id=pass_id, sends=self.sends + 1)
 
-    def sent(self, message_id: str, channel: Channel, now: datetime) -> "Case":
+    def sent(self, message: Message, rules: CaseRules, now: datetime) -> "Case":
         """Twilio took the message; the holder's final move, so its lease ends."""
-        return self.moved(State.SENT, message_id=message_id, channel=channel, sent_at=now, lease_until=None)
+        return self.moved(State.SENT, **self.followed(message, rules, now), lease_until=None)
 
-    def put_off(self, reason: Reason, until: datetime, *, held: "Held") -> "Case":
-        """Nothing was sent: the step waits. A holder gives back its lease and what it had counted for nothing."""
-        if self.deletions_left:
-            return self.moved(self.state, reason=reason, delete_at=until)
+    def followed(self, message: Message, rules: CaseRules, now: datetime) -> dict[str, Any]:
+        """The fields of this case once Twilio has its message."""
+        return follow_up(message, certain(self.pass_starts_at), self.texts, rules, now)
+
+    def put_off(self, act: Act, reason: Reason, until: datetime, *, held: "Held") -> "Case":
+        """A step waits. Of an issue nothing was sent: a holder gives back its lease and what it counted."""
+        if act is not Act.ISSUE:
+            return self.moved(self.state, **{PUT_OFF[act]: until})
         made_nothing = held.lease and not held.intended
         return self.moved(
             State.ANNOUNCED,
@@ -168,14 +146,33 @@ class Case:
             claims=self.claims[:-1] if made_nothing else self.claims,
         )
 
-    def refused(self, reason: Reason, now: datetime, *, held: "Held") -> "Case":
+    def again(self, when: When, reason: Reason | None, *, counted: bool, held: "Held", by_sms: bool = False) -> "Case":
+        """The next issuance, because the pass before came to nothing; `counted` against MAX_PASSES."""
+        return self.moved(
+            State.ANNOUNCED,
+            **FRESH,
+            by_sms=self.by_sms or by_sms,
+            lease_until=None if held.lease else self.lease_until,
+            issuance=self.issuance + 1,
+            spent=self.spent + counted,
+            opens_at=when.opens_at,
+            deliver_at=when.deliver_at,
+            reason=reason,
+        )
+
+    def is_last(self, rules: CaseRules) -> bool:
+        """Whether no other pass follows when this one comes to nothing."""
+        return self.spent + 1 >= rules.max_passes
+
+    def refused(self, reason: Reason, rules: CaseRules, now: datetime, *, held: "Held") -> "Case":
         """No pass for this case until a later event or an operator opens it again; any we made is to be deleted.
 
-        Except where nobody knows whether the joiner has it: then it stays.
+        Except where nobody knows whether the joiner has it: then it stays. All passes used up: the round is over.
         """
         delete = self.claims and reason is not Reason.SEND_UNCONFIRMED
         return self.moved(
-            State.REFUSED,
+            State.GAVE_UP if reason is Reason.PASSES_EXHAUSTED else State.REFUSED,
+            **rest(rules, now, rules.keep_contact if reason is not Reason.PASSES_EXHAUSTED else timedelta(0)),
             reason=reason,
             not_before=None,
             lease_until=None if held.lease else self.lease_until,
@@ -183,11 +180,20 @@ class Case:
             **(to_delete(DELETIONS, now) if delete else {}),
         )
 
+    def onboarded(self, rules: CaseRules, now: datetime) -> "Case":
+        """The joiner has made it: the pass goes at once, and then what we know of them."""
+        deletion = to_delete(1, now) if self.claims else NOTHING_TO_DELETE
+        return self.moved(State.ONBOARDED, **rest(rules, now, timedelta(0)), reason=None, not_before=None, **deletion)
+
     def passes_deleted(self, now: datetime) -> "Case":
         """One deletion is done. After the last this case has made nothing and is pinned to nobody."""
         if self.deletions_left > 1:
             return self.moved(self.state, **to_delete(self.deletions_left - 1, now + SECOND_DELETION))
         return self.moved(self.state, **NOTHING_TO_DELETE, user_id=None, pass_id=None, claims=())
+
+    def wiped(self) -> "Case":
+        """Nobody can tell any more whom this case was about."""
+        return self.moved(self.state, event=None, user_id=None, pass_id=None, claims=(), wipe_at=None)
 
     def moved(self, state: State, **changes: Any) -> "Case":  # noqa: ANN401 - any field of Case
         """One move further, with these fields changed.
@@ -208,48 +214,62 @@ class Held:
     intended: int = 0
 
 
-NOTHING_TO_DELETE: Mapping[str, Any] = {"deletions_left": 0, "delete_at": None}
-
-
-def to_delete(times: int, at: datetime) -> dict[str, Any]:
-    """The fields of a case whose passes are to go, `times` times, from `at` on."""
-    return {"deletions_left": times, "delete_at": at}
-
-
 # --- the step table ---
 
 
-def _latest(*moments: datetime | None) -> datetime:
-    return max(moment for moment in moments if moment is not None)
+def _issue(case: Case) -> datetime | None:
+    """Not while older passes are to go first."""
+    ready = latest(certain(case.deliver_at), case.not_before, case.lease_until)
+    return None if case.deletions_left else ready
 
 
-def certain[T](value: T | None) -> T:
-    """A value that the case's state promises.
-
-    Raises:
-        IllegalMove: it is missing: a bug, not an outcome.
-    """
-    if value is None:
-        raise IllegalMove("the case lacks what its state promises")
-    return value
+def _revoke(case: Case) -> datetime | None:
+    return latest(certain(case.delete_at), case.lease_until) if case.deletions_left else None
 
 
-def _issue(case: Case) -> Step:
-    return _revoke(case) or Step(Act.ISSUE, _latest(certain(case.deliver_at), case.not_before, case.lease_until))
+def _redact(case: Case) -> datetime | None:
+    return min((text.redact_at for text in case.texts if text.redact_at), default=None)
 
 
-def _issue_again(case: Case) -> Step:
-    return Step(Act.ISSUE, certain(case.lease_until))
+def _wipe(case: Case) -> datetime | None:
+    """Not before the passes are gone: whose they are is part of what is wiped."""
+    anybody = case.event is not None or case.user_id is not None
+    return case.wipe_at if anybody and not case.deletions_left else None
 
 
-def _revoke(case: Case) -> Step | None:
-    return Step(Act.REVOKE, _latest(certain(case.delete_at), case.lease_until)) if case.deletions_left else None
+type Due = Callable[[Case], datetime | None]
 
-
-STEPS: Mapping[State, Callable[[Case], Step | None]] = {
-    State.ANNOUNCED: _issue,
-    State.ISSUING: _issue_again,
-    State.REFUSED: _revoke,
-    State.CANCELLED: _revoke,
+_AT_REST: Mapping[Act, Due] = {
+    Act.REVOKE: _revoke,
+    Act.REDACT: _redact,
+    Act.WIPE: _wipe,
+    Act.FORGET: lambda case: case.forget_at,
 }
-"""What each state needs next. A state without a row waits for an event, a receipt or a human."""
+
+STEPS: Mapping[State, Mapping[Act, Due]] = {
+    State.ANNOUNCED: {Act.REVOKE: _revoke, Act.ISSUE: _issue, Act.REDACT: _redact},
+    State.ISSUING: {Act.ISSUE: lambda case: certain(case.lease_until), Act.REDACT: _redact},
+    State.SENT: {
+        Act.GUARD: lambda case: case.guard_at,
+        Act.LOOK: lambda case: case.look_at,
+        Act.ASK: lambda case: case.ask_at,
+        Act.CHECK: lambda case: case.check_at,
+        Act.REDACT: _redact,
+    },
+    State.REFUSED: _AT_REST,
+    State.CANCELLED: _AT_REST,
+    State.ONBOARDED: _AT_REST,
+    State.GAVE_UP: _AT_REST,
+}
+"""What each state can need next, and when; the earliest is done first. docs/lifecycle.md is made from this table."""
+
+PUT_OFF: Mapping[Act, str] = {
+    Act.REVOKE: "delete_at",
+    Act.GUARD: "guard_at",
+    Act.LOOK: "look_at",
+    Act.ASK: "ask_at",
+    Act.CHECK: "check_at",
+    Act.WIPE: "wipe_at",
+    Act.FORGET: "forget_at",
+}
+"""The field that holds when a step is due; an issue waits by `not_before`, a redaction by its text."""

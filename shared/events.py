@@ -86,6 +86,14 @@ class Nudge:
     case_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message Twilio has taken: its id (SID) and the channel it really goes by."""
+
+    id: str
+    channel: Channel
+
+
 class Delivery(StrEnum):
     """Twilio's word on a message, in the order it can move in; words of Twilio's before `sent` all read `queued`."""
 

@@ -214,6 +214,11 @@ def registered(kinds: Iterable[str], rules: GuardRules) -> frozenset[str]:
     return frozenset(kinds) - {"password", "temporaryAccessPass"} - rules.methods_ignored
 
 
+def passwordless_since(methods: Iterable[Method], otherwise: datetime) -> datetime | None:
+    """Since when somebody has a passwordless method, `otherwise` where Entra does not say; None when they have none."""
+    return min((one.created_at or otherwise for one in methods if one.kind in PASSWORDLESS), default=None)
+
+
 # --- the rails ---
 
 

@@ -110,12 +110,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What is asked of Graph. No start means at once. `cut` says that the policy shortened the arrival window."""
+    """What is asked of Graph. No start means at once. `cut` says that the policy shortened the arrival window.
+
+    `steps_in_minutes` is what the steps alone take: the time to see whether they are done.
+    """
 
     start_date_time: datetime | None
     lifetime_in_minutes: int
     is_usable_once: bool
     cut: bool = False
+    steps_in_minutes: int = 0
 
 
 def in_order(paths: Iterable[DevicePath]) -> tuple[DevicePath, ...]:
@@ -143,13 +147,34 @@ def when(event: HireEvent, rules: PlanRules, now: datetime) -> When:
     A start time that daylight saving skips is read an hour later, one that it repeats as the first of the two, as
     zoneinfo reads them with fold 0.
     """
-    zone = ZoneInfo(event.time_zone)
-    starts_work = datetime.combine(first_day(event, rules), event.start_time, zone).astimezone(UTC)
-    opens_at = starts_work - rules.opens_before
+    zone, opens_at = ZoneInfo(event.time_zone), _opens_at(event, first_day(event, rules), rules)
     latest = opens_at - LAST_DELIVERY
     earliest = opens_at - rules.deliver_before
     spread = min(earliest + _spread(event, rules), max(earliest, latest))
     return When(opens_at, _deliver_at(max(spread, now), opens_at, zone, rules))
+
+
+def next_morning(event: HireEvent, rules: PlanRules, now: datetime) -> When:
+    """When the next pass opens after one came to nothing: the next working morning, and the message goes out then."""
+    day = local_date(event, now)
+    while day.weekday() not in rules.working_days or (opens_at := _opens_at(event, day, rules)) <= now:
+        day += timedelta(days=1)
+    return When(opens_at, opens_at)
+
+
+def once_more(event: HireEvent, opens_at: datetime, rules: PlanRules, earliest: datetime) -> When:
+    """When another message for the same opening goes out, from `earliest` (UTC) on: by the same hours as the first.
+
+    Not on a day nobody works: then the next working morning.
+    """
+    at = _deliver_at(earliest, opens_at, ZoneInfo(event.time_zone), rules)
+    in_time = at <= opens_at + rules.arrival_window or local_date(event, at).weekday() in rules.working_days
+    return When(opens_at, at) if in_time else next_morning(event, rules, earliest)
+
+
+def _opens_at(event: HireEvent, day: date, rules: PlanRules) -> datetime:
+    starts_work = datetime.combine(day, event.start_time, ZoneInfo(event.time_zone)).astimezone(UTC)
+    return starts_work - rules.opens_before
 
 
 def _spread(event: HireEvent, rules: PlanRules) -> timedelta:
@@ -198,6 +223,7 @@ def fit(event: HireEvent, opens_at: datetime, policy: Policy, rules: PlanRules, 
         lifetime_in_minutes=min(max(wanted, shortest), longest),
         is_usable_once=rules.one_time_where_possible and all(PATHS[p].one_time_allowed for p in event.device_paths),
         cut=wanted > longest,
+        steps_in_minutes=needed,
     )
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.case import Case, State
+from shared.case import Case
 from shared.errors import Reason
-from shared.events import Channel, Receipt, UserRef, Word
+from shared.events import Channel, Message, Receipt, UserRef, Word
 from shared.guard_rails import Facts, LivePass, Method, Person
 from shared.plan import Policy, Terms
 from shared.secret import Secret
+from shared.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,6 @@ class Pass:
 
     id: str
     secret: Secret
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message Twilio has taken: its id (SID) and the channel it really goes by."""
-
-    id: str
-    channel: Channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

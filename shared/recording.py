@@ -4,15 +4,21 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from shared.case import CLOSED, DELETIONS, NOTHING_TO_DELETE, Case, State, to_delete
+from shared.case import DELETIONS, Case
 from shared.events import Cancellation, HireEvent
+from shared.fields import AWAKE, FRESH, NOTHING_TO_DELETE, rest, to_delete
 from shared.plan import When
+from shared.states import CLOSED, CaseRules, State
 
 
 def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When, now: datetime) -> Case | None:
     """The case after `event`, or None when it changes nothing: a duplicate, an older one, or news of a closed hire."""
     heard: dict[str, Any] = {"version": event.version, "event": event, "hire_date": event.hire_date}
-    plan: dict[str, Any] = {"opens_at": when.opens_at, "deliver_at": when.deliver_at}
+    plan: dict[str, Any] = {
+        "first_opens_at": when.opens_at,
+        "opens_at": when.opens_at,
+        "deliver_at": when.deliver_at,
+    }
     if case is None:
         return Case(id=case_id, state=State.ANNOUNCED, issuance=1, moves=1, **heard, **plan)
     if event.version <= case.version or _is_news_of_a_closed_hire(case, event):
@@ -27,19 +33,24 @@ def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When, n
         **plan,
         **changed,
         **unpinned,
+        **AWAKE,
+        **_fresh_round(case, event, when),
         **_fresh_issuance(case),
         **_old_passes(case, event, when, now),
     )
 
 
-def record_cancellation(case: Case | None, case_id: str, event: Cancellation, now: datetime) -> Case | None:
+def record_cancellation(
+    case: Case | None, case_id: str, event: Cancellation, rules: CaseRules, now: datetime
+) -> Case | None:
     """The case after the hire was called off, or None when a later event already spoke."""
+    resting = rest(rules, now, rules.keep_contact)
     if case is None:
-        return Case(id=case_id, state=State.CANCELLED, version=event.version, moves=1)
+        return Case(id=case_id, state=State.CANCELLED, version=event.version, moves=1, **resting)
     if event.version <= case.version:
         return None
     deletions = to_delete(DELETIONS, now) if case.claims else NOTHING_TO_DELETE
-    return case.moved(State.CANCELLED, version=event.version, not_before=None, reason=None, **deletions)
+    return case.moved(State.CANCELLED, version=event.version, not_before=None, reason=None, **resting, **deletions)
 
 
 _KEEP_GOING = frozenset({State.ANNOUNCED, State.ISSUING, State.SENT})
@@ -51,7 +62,7 @@ def _is_news_of_a_closed_hire(case: Case, event: HireEvent) -> bool:
 
 
 def _asks_for_the_same_pass(case: Case, event: HireEvent, when: When) -> bool:
-    if case.event is None or when.opens_at != case.opens_at:
+    if case.event is None or when.opens_at != case.first_opens_at:
         return False
     asked: tuple[Callable[[HireEvent], object], ...] = (
         lambda e: e.user,
@@ -78,12 +89,18 @@ def _digits(number: str) -> str:
     return "".join(sign for sign in number if sign.isdigit())
 
 
+def _fresh_round(case: Case, event: HireEvent, when: When) -> dict[str, Any]:
+    """Another opening begins to count afresh; WhatsApp gets another chance then, and on another number."""
+    round_begins = when.opens_at != case.first_opens_at
+    chance = round_begins or case.event is None or event.mobile_phone != case.event.mobile_phone
+    return ({"spent": 0} if round_begins else {}) | ({"by_sms": False} if chance else {})
+
+
 def _fresh_issuance(case: Case) -> dict[str, Any]:
     """A case that never got further than waiting keeps its issuance; any other begins a new one."""
-    fresh = {"not_before": None, "reason": None}
     if case.state is State.ANNOUNCED and not case.sends:
-        return fresh
-    return fresh | {"issuance": case.issuance + 1, "attempt": 0, "sends": 0}
+        return {"not_before": None, "reason": None}
+    return {**FRESH, "reason": None, "issuance": case.issuance + 1}
 
 
 def _old_passes(case: Case, event: HireEvent, when: When, now: datetime) -> dict[str, Any]:

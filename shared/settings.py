@@ -13,6 +13,7 @@ from shared import forms
 from shared.events import Channel, DevicePath, EventRules
 from shared.guard_rails import DisabledAccount, GuardRules, JoinerEvidence, NumberSource
 from shared.plan import PlanRules
+from shared.states import CaseRules
 
 
 class SettingsError(Exception):
@@ -235,6 +236,15 @@ class Settings:
             break_glass_ids=self["BREAK_GLASS_IDS"],
             mobile_hold=self["MOBILE_HOLD"],
             max_event_age=self["MAX_EVENT_AGE"],
+        )
+
+    def case_rules(self) -> CaseRules:
+        """For the moves of case.py."""
+        return CaseRules(
+            message_lasts=self["MESSAGE_VALIDITY"],
+            max_passes=self["MAX_PASSES"],
+            keep_contact=self["KEEP_CONTACT_DAYS"] * DAY,
+            keep_case=self["KEEP_CASES_DAYS"] * DAY,
         )
 
     def graph_root(self) -> str:

@@ -37,9 +37,23 @@ class Event(StrEnum):
     HALTED = "issuing-halted"
     YIELDED = "run-yielded"
     FAILED = "run-failed"
+    RECEIPT = "receipt-heard"
+    FORGED = "receipt-forged"
+    REDACTED = "message-redacted"
+    NOT_REDACTED = "message-not-redacted"
+    FELL_BACK = "whatsapp-fell-back"
+    ISSUING_AGAIN = "issuing-again"
+    WITHDRAWN = "pass-withdrawn"
+    ONBOARDED = "joiner-onboarded"
+    WIPED = "contact-wiped"
+    FORGOTTEN = "case-forgotten"
+    SWEPT = "agenda-swept"
 
 
-FIELDS = frozenset({"case", "issuance", "attempt", "state", "reason", "channel", "until", "minutes", "error", "detail"})
+FIELDS = frozenset(
+    {"case", "issuance", "attempt", "state", "step", "reason", "channel", "receipt"}
+    | {"until", "minutes", "count", "error", "detail"}
+)
 """The only fields an event may carry: opaque ids, codes, counts and times."""
 
 

@@ -7,7 +7,7 @@ import os
 import time
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared import telemetry
 from shared.settings import Settings
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from shared.adapters.service_bus import ServiceBusBus
     from shared.adapters.tables import TableLedger
     from shared.adapters.twilio import TwilioCourier
+    from shared.agenda import Agenda
     from shared.onboarding import Onboarding
     from shared.ports import Clock
+    from shared.receipts import Receipts
+
+
+RECEIPTS_PATH: Final = "/api/receipts"
+"""Where the door functions/receipts.py stands, below PUBLIC_URL."""
 
 
 class SystemClock:
@@ -60,19 +66,42 @@ def settings() -> Settings:
 @cache
 def onboarding() -> "Onboarding":
     """The flow over the real adapters. Call it inside the event loop that will run it."""
-    from shared.onboarding import Onboarding, Rules  # noqa: PLC0415 - built lazily, see the module's docstring
+    from shared.onboarding import Onboarding  # noqa: PLC0415 - built lazily, see the module's docstring
+    from shared.run import Outside, Rules  # noqa: PLC0415 - as above
 
     telemetry.install()
     chosen = settings()
-    return Onboarding(
+    outside = Outside(
         directory=directory(),
         courier=courier(),
         ledger=ledger(),
         bus=bus(),
         clock=_clock,
-        rules=Rules(chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules()),
-        name_case=fingerprints().case_id,
+        rules=Rules(chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules()),
     )
+    return Onboarding(outside=outside, name_case=fingerprints().case_id)
+
+
+@cache
+def agenda() -> "Agenda":
+    """The timer's work. Call it inside the event loop that will run it."""
+    from shared.agenda import Agenda  # noqa: PLC0415 - as above
+
+    telemetry.install()
+    return Agenda(ledger=ledger(), bus=bus(), clock=_clock)
+
+
+@cache
+def receipts() -> "Receipts":
+    """Where Twilio's callbacks go; it needs no right in Entra. Call it inside the event loop that will run it."""
+    from shared.adapters.twilio_receipts import TwilioReceipts  # noqa: PLC0415 - as above
+    from shared.receipts import Receipts  # noqa: PLC0415 - as above
+
+    telemetry.install()
+    chosen = settings()
+    tokens = [chosen[name].open() for name in ("TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_NEXT") if chosen[name]]
+    reader = TwilioReceipts(tokens, f"{chosen['PUBLIC_URL'] or ''}{RECEIPTS_PATH}")
+    return Receipts(reader=reader, ledger=ledger(), clock=_clock, rules=chosen.case_rules())
 
 
 @cache
@@ -108,7 +137,7 @@ def courier() -> "TwilioCourier":
         messaging_service_sid=chosen["TWILIO_MESSAGING_SERVICE_SID"],
         whatsapp_from=chosen["WHATSAPP_FROM"],
         templates=chosen["WHATSAPP_TEMPLATES"] or {},
-        callback_url=chosen["PUBLIC_URL"] and f"{chosen['PUBLIC_URL']}/api/receipts",
+        callback_url=chosen["PUBLIC_URL"] and f"{chosen['PUBLIC_URL']}{RECEIPTS_PATH}",
         validity=chosen["MESSAGE_VALIDITY"],
     )
     return TwilioCourier(account, senders, _clock)

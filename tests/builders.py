@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from shared.case import Case, Held, State
+from shared.case import Case, Held
 from shared.errors import Reason
-from shared.events import Cancellation, Channel, DevicePath, HireEvent, UserRef, Version
+from shared.events import Cancellation, Channel, DevicePath, HireEvent, Message, UserRef, Version
 from shared.guard_rails import Facts, GuardRules, Known, LivePass, NumberSource, Person
 from shared.plan import PlanRules, Policy, Terms, When, when
 from shared.recording import record_cancellation, record_hire
+from shared.states import CaseRules, State
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 """A Monday, the day before HIRE_DATE."""
@@ -22,6 +23,7 @@ USER_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 GROUP_ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 CASE_ID = "00112233445566778899aabbccddeeff"
 NUMBER = "+491713920001"
+RULES = CaseRules()
 
 
 # --- on the wire ---
@@ -165,7 +167,7 @@ def claimed(**changes: Any) -> Case:
 
 
 def sent(**changes: Any) -> Case:
-    return replace(claimed().intended("tap-1").sent("SM1", Channel.SMS, NOW), **changes)
+    return replace(claimed().intended("tap-1").sent(Message("SM1", Channel.SMS), RULES, NOW), **changes)
 
 
 def case_in(state: State) -> Case:
@@ -174,8 +176,8 @@ def case_in(state: State) -> Case:
         State.ANNOUNCED: case,
         State.ISSUING: claimed,
         State.SENT: sent,
-        State.REFUSED: lambda: claimed().refused(Reason.MOBILE_MISSING, NOW, held=Held(lease=True)),
-        State.CANCELLED: lambda: record_cancellation(sent(), CASE_ID, cancellation(), NOW),
+        State.REFUSED: lambda: claimed().refused(Reason.MOBILE_MISSING, RULES, NOW, held=Held(lease=True)),
+        State.CANCELLED: lambda: record_cancellation(sent(), CASE_ID, cancellation(), RULES, NOW),
         State.ONBOARDED: lambda: sent(state=State.ONBOARDED),
         State.GAVE_UP: lambda: sent(state=State.GAVE_UP),
     }

@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.adapters.seal import Seal, SealError
-from shared.case import Case, State
+from shared.case import Case
 from shared.contract import HIRE_EVENT
 from shared.errors import Reason
-from shared.events import Channel, Version
+from shared.events import Channel, Delivery, Version
 from shared.ports import Move
+from shared.states import State, Text
 
 HEAD: Final = "case"
 """RowKey of the head; the PartitionKey is the case id."""
@@ -60,14 +61,24 @@ def _is(kind: type) -> Callable[[Any], Any]:
 
 
 _text = _is(str)
+_count = _is(int)
 
 
 def _one_of(words: type[StrEnum]) -> Column:
     return Column(str, lambda value: words(_text(value)))
 
 
+def _write_text(text: Text) -> list[object]:
+    return [text.message_id, text.redact_at and write_time(text.redact_at), text.tries]
+
+
+def _read_text(value: list[Any]) -> Text:
+    message_id, redact_at, tries = value
+    return Text(_text(message_id), None if redact_at is None else read_time(redact_at), _count(tries))
+
+
 _TEXT = Column(str, _text)
-_NUMBER = Column(int, _is(int))
+_NUMBER = Column(int, _count)
 _FLAG = Column(bool, _is(bool))
 _TIME = Column(write_time, read_time)
 _DATE = Column(date.isoformat, lambda value: date.fromisoformat(_text(value)))
@@ -75,11 +86,16 @@ _TIMES = Column(
     lambda moments: " ".join(map(write_time, moments)) or None,
     lambda value: tuple(map(read_time, _text(value).split())),
 )
+_TEXTS = Column(
+    lambda texts: json.dumps(list(map(_write_text, texts))) if texts else None,
+    lambda value: tuple(map(_read_text, json.loads(_text(value)))),
+)
 
 COLUMNS: Final[Mapping[str, Column]] = {
     "state": _one_of(State),
     "hire_date": _DATE,
     "number_changed_at": _TIME,
+    "first_opens_at": _TIME,
     "opens_at": _TIME,
     "deliver_at": _TIME,
     "not_before": _TIME,
@@ -87,6 +103,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "issuance": _NUMBER,
     "attempt": _NUMBER,
     "sends": _NUMBER,
+    "spent": _NUMBER,
+    "by_sms": _FLAG,
     "claims": _TIMES,
     "reason": _one_of(Reason),
     "pass_id": _TEXT,
@@ -96,8 +114,19 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "message_id": _TEXT,
     "channel": _one_of(Channel),
     "sent_at": _TIME,
+    "receipt": _one_of(Delivery),
+    "failure": _one_of(Reason),
+    "guard_at": _TIME,
+    "look_at": _TIME,
+    "ask_at": _TIME,
+    "asks": _NUMBER,
+    "check_at": _TIME,
+    "registered_at": _TIME,
+    "texts": _TEXTS,
     "deletions_left": _NUMBER,
     "delete_at": _TIME,
+    "wipe_at": _TIME,
+    "forget_at": _TIME,
     "moves": _NUMBER,
     "woken_at": _TIME,
 }

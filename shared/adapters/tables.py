@@ -23,10 +23,11 @@ from shared.adapters.case_rows import (
 from shared.adapters.person_rows import PERSON, acquaintance_of, person_row
 from shared.adapters.seal import Fingerprints, Seal
 from shared.adapters.storage import Conflict, Operation, Patience, Table, insert, replace_row
-from shared.case import FREE, Case
+from shared.case import Case
 from shared.errors import Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
 from shared.ports import Clock, Move
+from shared.states import FREE
 
 PAUSE_KNOWN_FOR: Final = 5.0
 """Seconds for which a look at the pause holds."""

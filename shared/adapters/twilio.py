@@ -32,8 +32,8 @@ from shared.adapters.twilio_codes import (
     judge,
     verdict_on,
 )
-from shared.events import Channel
-from shared.ports import Clock, Message
+from shared.events import Channel, Message
+from shared.ports import Clock
 from shared.secret import Secret
 
 REQUEST_SECONDS: Final = 10.0

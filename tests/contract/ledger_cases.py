@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid4
 
-from shared.case import Case, State
+from shared.case import Case
 from shared.events import Channel, DevicePath, HireEvent, UserRef, Version
+from shared.states import State
 from tests.contract.ledger_worlds import NOW
 
 ALICE, BOB = "6ea91a8d-e32e-41a1-b7bd-d2d185eed0e0", "9b5e3a57-3a3c-4c3e-8a55-0f0c1df4e3ab"

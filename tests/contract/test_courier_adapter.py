@@ -23,8 +23,7 @@ from sandbox.process import Service, start
 from shared.adapters.twilio import Senders, TwilioAccount, TwilioCourier
 from shared.adapters.twilio_codes import CODES, OUTCOMES, Kind
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconfirmed
-from shared.events import Channel
-from shared.ports import Message
+from shared.events import Channel, Message
 from shared.secret import Secret
 from tests.contract.phone_driver import Phone
 from tests.fakes.clock import FakeClock

@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from shared.case import Case, Held, State
+from shared.case import Case, Held
 from shared.errors import Later, LedgerUnavailable, Moved, Reason
-from shared.events import Channel
+from shared.events import Channel, Message
 from shared.plan import Terms
+from shared.states import Act, State
+from tests.builders import RULES
 from tests.contract.ledger_cases import ALICE, BOB, FIRST, announced, waiting
 from tests.contract.ledger_worlds import NOW, When, World, run_azurite, world_of
 
@@ -57,10 +59,10 @@ async def test_every_move_lasts_and_is_told_in_order(world: World) -> None:
     world.clock.advance(timedelta(seconds=1))
     moves: tuple[Callable[[Case], Case], ...] = (
         lambda c: c.claimed(ALICE, TERMS, NOW),
-        lambda c: c.put_off(Reason.TWILIO_BUSY, NOW + MINUTE, held=Held(lease=True)),
+        lambda c: c.put_off(Act.ISSUE, Reason.TWILIO_BUSY, NOW + MINUTE, held=Held(lease=True)),
         lambda c: c.claimed(ALICE, TERMS, NOW + 2 * MINUTE),
         lambda c: c.intended("pass-1"),
-        lambda c: c.sent("SM1", Channel.SMS, NOW + 3 * MINUTE),
+        lambda c: c.sent(Message("SM1", Channel.SMS), RULES, NOW + 3 * MINUTE),
     )
     for move in moves:
         case = await world.ledger.save(case, move(case), "run")

@@ -12,8 +12,9 @@ from cryptography.fernet import Fernet
 from shared.adapters.case_rows import UnreadableRow
 from shared.adapters.storage import Patience
 from shared.adapters.tables import TableLedger
-from shared.case import Case, State
+from shared.case import Case
 from shared.errors import LedgerUnavailable, Moved, Reason
+from shared.states import State
 from tests.contract.ledger_cases import ALICE, FIRST, SECOND, announced, waiting
 from tests.contract.ledger_worlds import FINGERPRINTS, KEY, NOW, Fault, TableWorld, run_azurite, table_world
 

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from shared.case import Case, State
+from shared.case import Case
 from shared.errors import Later, Reason
 from shared.guard_rails import Person
+from shared.states import State
 from tests.contract.ledger_cases import FIRST, SECOND, waiting
 from tests.contract.ledger_worlds import NOW, Fault, World, run_azurite, table_world, world_of
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.errors import FirstpassError, Later, Reason
-from shared.events import Channel
-from shared.ports import Clock, Message
+from shared.events import Channel, Message
+from shared.ports import Clock
 from shared.secret import Secret
 
 

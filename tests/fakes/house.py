@@ -7,9 +7,11 @@ from shared.adapters.seal import Fingerprints
 from shared.case import Case
 from shared.events import EventRules
 from shared.guard_rails import GuardRules, NumberSource
-from shared.onboarding import Onboarding, Rules
+from shared.onboarding import Onboarding
 from shared.plan import PlanRules
-from tests.builders import NUMBER, USER_ID, body, cancelled, facts, hired
+from shared.run import Outside, Rules
+from shared.states import CaseRules
+from tests.builders import NUMBER, RULES, USER_ID, body, cancelled, facts, hired
 from tests.fakes.bus import FakeBus
 from tests.fakes.clock import FakeClock
 from tests.fakes.courier import FakeCourier
@@ -25,7 +27,13 @@ GUARD = GuardRules(number_source=NumberSource.BOTH, allowed_countries=frozenset(
 class House:
     """One joiner whom everything lets through; a test changes what it is about."""
 
-    def __init__(self, now: datetime = DUE, guard: GuardRules = GUARD, plan: PlanRules | None = None) -> None:
+    def __init__(
+        self,
+        now: datetime = DUE,
+        guard: GuardRules = GUARD,
+        plan: PlanRules | None = None,
+        rules: CaseRules = RULES,
+    ) -> None:
         self.clock = FakeClock(now)
         self.directory = FakeDirectory(self.clock)
         self.courier = FakeCourier(self.clock)
@@ -33,15 +41,15 @@ class House:
         self.bus = FakeBus()
         name_case = Fingerprints(b"k" * 32).case_id
         self.case_id = name_case("/hr/workday", "W-10427")
-        self.onboarding = Onboarding(
+        outside = Outside(
             directory=self.directory,
             courier=self.courier,
             ledger=self.ledger,
             bus=self.bus,
             clock=self.clock,
-            rules=Rules(EventRules(time_zone="Europe/Amsterdam"), plan or PlanRules(), guard),
-            name_case=name_case,
+            rules=Rules(EventRules(time_zone="Europe/Amsterdam"), plan or PlanRules(), guard, rules),
         )
+        self.onboarding = Onboarding(outside=outside, name_case=name_case)
         self.directory.add(facts())
 
     async def hire(self, data: dict[str, Any] | None = None, /, **envelope: Any) -> None:

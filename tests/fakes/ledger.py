@@ -8,10 +8,11 @@ from typing import Literal
 
 from shared.adapters.agenda import row_keys, row_to_write
 from shared.adapters.person_rows import Acquaintance
-from shared.case import FREE, Case, State
+from shared.case import Case
 from shared.errors import Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
 from shared.ports import Clock, Move
+from shared.states import FREE, State
 
 type When = Literal["before", "between", "after"]
 """`between` is for save only: the wake row is written, the head is not."""

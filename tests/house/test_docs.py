@@ -9,11 +9,11 @@ from typer.main import get_command
 
 from cli.__main__ import app
 from sandbox.__main__ import PORTS
-from shared.case import LEGAL, State
 from shared.contract import json_schema
 from shared.errors import Reason
 from shared.plan import PATHS
 from shared.settings import REQUIRED, SETTINGS
+from shared.states import LEGAL, State
 from shared.telemetry import Event
 
 ROOT = Path(__file__).parent.parent.parent

@@ -4,19 +4,11 @@ from typing import Any
 
 import pytest
 
-from shared.case import (
-    CLAIMS_KEPT,
-    LEASE,
-    LEGAL,
-    Act,
-    Case,
-    Held,
-    State,
-    Step,
-)
+from shared.case import CLAIMS_KEPT, LEASE, Case, Held
 from shared.errors import IllegalMove, Reason
-from shared.events import Channel, HireEvent, UserRef
-from tests.builders import CASE_ID, NOW, USER_ID, case, case_in, claimed, hire_event, sent, terms
+from shared.events import Channel, HireEvent, Message, UserRef
+from shared.states import LEGAL, Act, State, Step
+from tests.builders import CASE_ID, NOW, RULES, USER_ID, case, case_in, claimed, hire_event, sent, terms
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -53,7 +45,7 @@ def test_nothing_is_issued_or_sent_from_a_state_at_rest(origin: State) -> None:
     moves: list[Callable[[], Case]] = [
         lambda: head.claimed(USER_ID, terms(), NOW),
         lambda: head.intended("tap-2"),
-        lambda: head.sent("SM2", Channel.SMS, NOW),
+        lambda: head.sent(Message("SM2", Channel.SMS), RULES, NOW),
     ]
     for move in moves:
         with pytest.raises(IllegalMove):
@@ -82,7 +74,7 @@ def test_a_send_is_counted_before_it_happens_and_ends_the_lease_when_done() -> N
     intended = claimed().intended("tap-1")
     assert (intended.state, intended.sends, intended.pass_id) == (I, 1, "tap-1")
     assert intended.lease_until == NOW + LEASE
-    after = intended.sent("SM1", Channel.WHATSAPP, NOW + MINUTE)
+    after = intended.sent(Message("SM1", Channel.WHATSAPP), RULES, NOW + MINUTE)
     assert (after.state, after.sends, after.lease_until) == (S, 1, None)
     assert (after.message_id, after.channel, after.sent_at) == ("SM1", Channel.WHATSAPP, NOW + MINUTE)
 
@@ -98,7 +90,7 @@ def test_a_send_is_counted_before_it_happens_and_ends_the_lease_when_done() -> N
 )
 def test_a_case_put_off_gives_back_what_the_run_held(held: Held, lease: Any, sends: int, claims: Any) -> None:
     before = claimed(attempt=1, claims=(NOW - DAY, NOW)).intended("tap-1")
-    after = before.put_off(Reason.TWILIO_BUSY, NOW + HOUR, held=held)
+    after = before.put_off(Act.ISSUE, Reason.TWILIO_BUSY, NOW + HOUR, held=held)
     assert (after.state, after.reason, after.not_before) == (A, Reason.TWILIO_BUSY, NOW + HOUR)
     assert (after.lease_until, after.sends, after.attempt, after.claims) == (lease, sends, 1, claims)
     assert after.issuance == before.issuance
@@ -107,14 +99,16 @@ def test_a_case_put_off_gives_back_what_the_run_held(held: Held, lease: Any, sen
 def test_claims_that_made_nothing_push_none_out_that_may_have() -> None:
     it = claimed()
     for n in range(2 * CLAIMS_KEPT):
-        it = it.put_off(Reason.GRAPH_THROTTLED, NOW, held=Held(lease=n > 0)).claimed(USER_ID, terms(), NOW + n * HOUR)
+        it = it.put_off(Act.ISSUE, Reason.GRAPH_THROTTLED, NOW, held=Held(lease=n > 0)).claimed(
+            USER_ID, terms(), NOW + n * HOUR
+        )
     assert it.claims[0] == NOW
     assert len(it.claims) == 2
 
 
 def test_a_refused_case_gives_back_a_lease_it_held() -> None:
-    assert claimed().refused(Reason.PRIVILEGED, NOW, held=Held(lease=True)).lease_until is None
-    kept = claimed(not_before=NOW).refused(Reason.PRIVILEGED, NOW, held=Held())
+    assert claimed().refused(Reason.PRIVILEGED, RULES, NOW, held=Held(lease=True)).lease_until is None
+    kept = claimed(not_before=NOW).refused(Reason.PRIVILEGED, RULES, NOW, held=Held())
     assert (kept.state, kept.lease_until, kept.reason, kept.not_before) == (R, NOW + LEASE, Reason.PRIVILEGED, None)
 
 

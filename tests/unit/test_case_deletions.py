@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.case import DELETIONS, LEASE, SECOND_DELETION, Act, Case, Held, State, Step
+from shared.case import DELETIONS, LEASE, SECOND_DELETION, Case, Held
 from shared.errors import Reason
 from shared.events import Channel, UserRef
 from shared.recording import record_cancellation, record_hire
-from tests.builders import CASE_ID, NOW, cancellation, case, case_in, claimed, hire_event, plan, sent, version
+from shared.states import Act, State, Step
+from tests.builders import CASE_ID, NOW, RULES, cancellation, case, case_in, claimed, hire_event, plan, sent, version
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DUE = NOW + 5 * HOUR
@@ -43,8 +44,8 @@ def ending(state: State) -> Case:
         (claimed(), Reason.MOBILE_MISSING, DELETIONS),
         (claimed().intended("tap-1"), Reason.OPTED_OUT, DELETIONS),
         (sent(), Reason.UNDELIVERABLE, DELETIONS),
-        (claimed().put_off(Reason.PAUSED, NOW, held=Held()), Reason.PRIVILEGED, DELETIONS),
-        (claimed().put_off(Reason.PAUSED, NOW, held=Held(lease=True)), Reason.PRIVILEGED, 0),
+        (claimed().put_off(Act.ISSUE, Reason.PAUSED, NOW, held=Held()), Reason.PRIVILEGED, DELETIONS),
+        (claimed().put_off(Act.ISSUE, Reason.PAUSED, NOW, held=Held(lease=True)), Reason.PRIVILEGED, 0),
         (case(), Reason.PRIVILEGED, 0),
         (claimed().intended("tap-1"), Reason.SEND_UNCONFIRMED, 0),
     ],
@@ -52,21 +53,21 @@ def ending(state: State) -> Case:
 def test_a_refused_case_deletes_what_it_may_have_made_unless_the_joiner_may_have_it(
     head: Case, reason: Reason, times: int
 ) -> None:
-    after = head.refused(reason, NOW, held=Held(lease=True))
+    after = head.refused(reason, RULES, NOW, held=Held(lease=True))
     assert (after.deletions_left, after.next_step()) == (times, Step(Act.REVOKE, NOW) if times else None)
 
 
 @pytest.mark.parametrize("state", State)
 def test_a_cancelled_case_deletes_what_it_may_have_made(state: State) -> None:
     before = case_in(state)
-    after = certain(record_cancellation(before, CASE_ID, cancellation(2), NOW))
+    after = certain(record_cancellation(before, CASE_ID, cancellation(2), RULES, NOW))
     assert after.deletions_left == (DELETIONS if before.claims else 0)
     assert (after.next_step() is not None) == bool(before.claims)
 
 
 def test_a_claim_that_made_nothing_leaves_nothing_to_delete() -> None:
-    before = claimed().put_off(Reason.GRAPH_THROTTLED, NOW, held=Held(lease=True))
-    after = certain(record_cancellation(before, CASE_ID, cancellation(2), NOW))
+    before = claimed().put_off(Act.ISSUE, Reason.GRAPH_THROTTLED, NOW, held=Held(lease=True))
+    after = certain(record_cancellation(before, CASE_ID, cancellation(2), RULES, NOW))
     assert (after.deletions_left, after.next_step()) == (0, None)
 
 
@@ -83,7 +84,7 @@ REPLACED: dict[str, tuple[Case, datetime, dict[str, Any], int]] = {
     "one of two was done": (case_in(State.CANCELLED).passes_deleted(NOW), DUE, {}, 1),
     "all were done": (case_in(State.CANCELLED).passes_deleted(NOW).passes_deleted(NOW), NOW, {}, 0),
     "there is no pass": (case(), NOW, {"hire_date": POSTPONED, "user": ANOTHER}, 0),
-    "the joiner may have it": (claimed().refused(Reason.SEND_UNCONFIRMED, NOW, held=Held()), DUE, {}, 0),
+    "the joiner may have it": (claimed().refused(Reason.SEND_UNCONFIRMED, RULES, NOW, held=Held()), DUE, {}, 0),
 }
 
 
@@ -132,7 +133,7 @@ def test_after_the_last_deletion_a_case_has_made_nothing_and_is_pinned_to_nobody
     known = after.known()
     assert (known.pinned_user_id, known.pass_id, known.claims) == (None, None, ())
     assert (after.state, after.event, after.version, after.reason) == (state, head.event, head.version, head.reason)
-    cancelled = certain(record_cancellation(after, CASE_ID, cancellation(9), NOW))
+    cancelled = certain(record_cancellation(after, CASE_ID, cancellation(9), RULES, NOW))
     assert cancelled.next_step() is None, "nothing is left to delete"
 
 
@@ -140,7 +141,7 @@ def test_after_the_last_deletion_a_case_has_made_nothing_and_is_pinned_to_nobody
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_deletion_put_off_comes_later_and_nothing_else_changes(state: State, times: int) -> None:
     head = replace(ending(state), deletions_left=times, not_before=NOW + DAY)
-    after = head.put_off(Reason.GRAPH_THROTTLED, NOW + HOUR, held=Held())
+    after = head.put_off(Act.ISSUE, Reason.GRAPH_THROTTLED, NOW + HOUR, held=Held())
     changed = {"reason": Reason.GRAPH_THROTTLED, "delete_at": NOW + HOUR, "moves": head.moves + 1}
     assert after == replace(head, **changed)
     assert after.next_step() == Step(Act.REVOKE, NOW + HOUR)

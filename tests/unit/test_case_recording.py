@@ -4,11 +4,25 @@ from typing import Any
 
 import pytest
 
-from shared.case import CLOSED, Case, Held, State
+from shared.case import Case, Held
 from shared.errors import Reason
 from shared.events import Channel, DevicePath, UserRef
 from shared.recording import record_cancellation, record_hire
-from tests.builders import CASE_ID, NOW, USER_ID, cancellation, case, case_in, claimed, hire_event, plan, terms, version
+from shared.states import CLOSED, Act, State
+from tests.builders import (
+    CASE_ID,
+    NOW,
+    RULES,
+    USER_ID,
+    cancellation,
+    case,
+    case_in,
+    claimed,
+    hire_event,
+    plan,
+    terms,
+    version,
+)
 
 DAY = timedelta(days=1)
 NUMBER_OF_ANOTHER = "+491713920002"
@@ -45,7 +59,7 @@ def test_a_duplicate_or_an_older_event_changes_nothing(state: State) -> None:
     before = replace(case_in(state), version=version(0))
     for minutes in (0, -1, -10_000):
         assert recorded(before, minutes, hire_date=date(2027, 1, 4)) is None
-        assert record_cancellation(before, CASE_ID, cancellation(minutes), NOW) is None
+        assert record_cancellation(before, CASE_ID, cancellation(minutes), RULES, NOW) is None
 
 
 def test_at_the_same_time_the_id_decides() -> None:
@@ -106,7 +120,7 @@ def test_device_paths_in_another_order_ask_for_the_same_pass() -> None:
 
 
 def test_a_case_that_once_sent_begins_a_new_issuance_even_while_it_waits() -> None:
-    before = claimed().intended("tap-1").put_off(Reason.PAUSED, NOW, held=Held(lease=True))
+    before = claimed().intended("tap-1").put_off(Act.ISSUE, Reason.PAUSED, NOW, held=Held(lease=True))
     assert before.sends == 1
     after = certain(recorded(before, hire_date=date(2026, 12, 8)))
     assert (after.issuance, after.attempt, after.sends) == (2, 0, 0)
@@ -174,13 +188,13 @@ def test_later_news_does_not_make_a_number_older_or_newer() -> None:
 @pytest.mark.parametrize("state", State)
 def test_a_cancellation_ends_any_case(state: State) -> None:
     before = replace(case_in(state), not_before=NOW + DAY, reason=Reason.PAUSED)
-    after = certain(record_cancellation(before, CASE_ID, cancellation(2), NOW))
+    after = certain(record_cancellation(before, CASE_ID, cancellation(2), RULES, NOW))
     assert (after.state, after.version, after.reason, after.not_before) == (State.CANCELLED, version(2), None, None)
     assert after.lease_until == before.lease_until
 
 
 def test_a_cancellation_that_overtakes_its_hire_keeps_it_out() -> None:
-    before = certain(record_cancellation(None, CASE_ID, cancellation(5), NOW))
+    before = certain(record_cancellation(None, CASE_ID, cancellation(5), RULES, NOW))
     assert (before.state, before.issuance, before.next_step(), before.moves) == (State.CANCELLED, 0, None, 1)
     assert recorded(before, 4) is None
     rehired = certain(recorded(before, 6))

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from shared.adapters.case_rows import UnreadableRow, case_of, head_row
 from shared.adapters.seal import Seal
-from shared.case import Case, State
+from shared.case import Case
 from shared.errors import Reason
 from shared.events import Channel, DevicePath, HireEvent, UserRef, Version
+from shared.states import State
 from tests.contract.ledger_cases import ALICE, waiting
 from tests.contract.ledger_worlds import KEY
 

@@ -7,11 +7,12 @@ from random import Random
 
 import pytest
 
-from shared.case import CLOSED, MAX_SENDS, Act, Case, Held, State
+from shared.case import MAX_SENDS, Case, Held
 from shared.errors import Reason
-from shared.events import Channel, UserRef, Version
+from shared.events import Channel, Message, UserRef, Version
 from shared.recording import record_cancellation, record_hire
-from tests.builders import CASE_ID, GROUP_ID, NOW, USER_ID, cancellation, hire_event, plan, terms, version
+from shared.states import CLOSED, Act, State
+from tests.builders import CASE_ID, GROUP_ID, NOW, RULES, USER_ID, cancellation, hire_event, plan, terms, version
 
 OPEN = {State.ANNOUNCED, State.ISSUING}
 ENDED = {State.REFUSED, State.CANCELLED}
@@ -75,7 +76,7 @@ class Walk:
 
     def cancel(self) -> Case | None:
         self.version()
-        return self.interrupting(record_cancellation(self.head, CASE_ID, cancellation(self.events), self.now))
+        return self.interrupting(record_cancellation(self.head, CASE_ID, cancellation(self.events), RULES, self.now))
 
     def version(self) -> Version:
         """A new one, or now and then one that was seen before."""
@@ -93,9 +94,9 @@ class Walk:
         assert head.event is not None
         who = head.event.user.value
         if head.sends >= MAX_SENDS:  # the rules of the flow
-            return head.refused(Reason.SEND_UNCONFIRMED, self.now, held=Held())
+            return head.refused(Reason.SEND_UNCONFIRMED, RULES, self.now, held=Held())
         if head.known().pinned_user_id not in (None, who):
-            return head.refused(Reason.USER_CHANGED, self.now, held=Held())
+            return head.refused(Reason.USER_CHANGED, RULES, self.now, held=Held())
         self.held = Held(lease=True)
         after = head.claimed(who, terms(), self.now)
         assert (after.issuance, after.attempt) not in self.attempts, "an attempt number is used once"
@@ -109,15 +110,15 @@ class Walk:
 
     def sent(self) -> Case:
         self.held = None
-        return self.certain().sent("SM1", Channel.SMS, self.now)
+        return self.certain().sent(Message("SM1", Channel.SMS), RULES, self.now)
 
     def put_off(self) -> Case:
         held, self.held = self.held or Held(), None
-        return self.certain().put_off(Reason.PAUSED, self.now + timedelta(minutes=1), held=held)
+        return self.certain().put_off(Act.ISSUE, Reason.PAUSED, self.now + timedelta(minutes=1), held=held)
 
     def refuse(self) -> Case:
         held, self.held = self.held or Held(), None
-        return self.certain().refused(Reason.PRIVILEGED, self.now, held=held)
+        return self.certain().refused(Reason.PRIVILEGED, RULES, self.now, held=held)
 
     def die(self) -> None:
         """A claim whose run is gone may have made a pass that nobody heard of."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from shared.case import LEASE, State
+from shared.case import LEASE
 from shared.errors import FirstpassError, Halted, Later, LedgerUnavailable, Moved, Reason, Refused, Unconfirmed
 from shared.events import Channel
 from shared.guard_rails import NumberSource
+from shared.states import State
 from tests.builders import NUMBER, USER_ID, body, facts, hired, policy
 from tests.fakes.house import DUE, GUARD, House
 

@@ -1,0 +1,14 @@
+"""The door of the agenda: a timer, by AGENDA_SCHEDULE."""
+
+import azure.functions as func
+
+from functions.settle import settled
+from shared import wiring
+
+agenda_door = func.Blueprint()
+
+
+@agenda_door.timer_trigger(arg_name="timer", schedule=wiring.settings()["AGENDA_SCHEDULE"])
+async def agenda(timer: func.TimerRequest) -> None:  # noqa: ARG001 - late or not, the agenda says what is due
+    """Nudge every case whose time has come."""
+    await settled(lambda: wiring.agenda().sweep(), give_back_after=0)

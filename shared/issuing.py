@@ -1,0 +1,110 @@
+"""Issuing: guard rails on what is true now, then claim, create, intend, send, sent.
+
+The order of the calls in `issue` is the promise: each gap between two of them is a place to die without losing anybody.
+"""
+
+from contextlib import suppress
+from logging import WARNING
+
+from shared.case import MAX_SENDS, Case, Held
+from shared.errors import Halted, Later, Moved, Reason, Refused
+from shared.events import Channel, UserRef
+from shared.fields import certain
+from shared.guard_rails import PASSWORDLESS, Facts, guard, guard_event, guard_person
+from shared.numbers import trusted_number
+from shared.plan import Policy, Terms, fit, once_more
+from shared.run import Run
+from shared.telemetry import Event, emit
+
+
+async def issue(run: Run) -> Case | None:
+    """Give the joiner a pass, when everything still speaks for it."""
+    directory, courier, ledger = run.outside.directory, run.outside.courier, run.outside.ledger
+    event = certain(run.case.event)
+    guard_event(event, run.rules.guard, run.now())
+    await ledger.admit()
+    policy, seen = await see(run)
+    if seen and has_made_it(run.case, seen):
+        return await run.save(run.case.onboarded(run.rules.case, run.now()))
+    facts, number = await vet(run, policy, seen)
+    if run.case.sends >= MAX_SENDS:
+        raise Refused(Reason.SEND_UNCONFIRMED)
+    terms = _terms(run, policy)
+    await ledger.spend()
+
+    await run.save(run.case.claimed(facts.user_id, terms, run.now()), Held(lease=True))
+    _tell(Event.CLAIMED, run)
+    tap = await directory.create_pass(facts.user_id, terms, run.stop_at)
+    _tell(Event.PASS_CREATED, run)
+    try:
+        await run.save_mine(lambda mine: mine.intended(tap.id), Held(lease=True, intended=1))
+    except Moved:
+        return await _withdraw(run, facts.user_id, tap.id)
+    channel = Channel.SMS if run.case.by_sms else event.channel
+    try:
+        message = await courier.send(number, channel, event.locale, tap.secret, run.case.ref, run.stop_at)
+    except Refused as refused:
+        if channel is Channel.SMS or refused.reason is not Reason.UNDELIVERABLE:
+            raise
+        return await fall_back(run)
+    emit(Event.SENT, case=run.case.id, issuance=run.case.issuance, channel=message.channel)
+    with suppress(Moved):  # the message is out; whoever wrote the head decides what becomes of its pass
+        now = run.now()
+        return await run.save_mine(lambda mine: mine.sent(message, run.rules.case, now))
+    return None
+
+
+async def see(run: Run) -> tuple[Policy, Facts | None]:
+    """The policy, and the person of the event or, when they go by another name now, the one this case is pinned to."""
+    directory, event, pinned = run.outside.directory, certain(run.case.event), run.case.user_id
+    policy = await directory.policy(run.stop_at)
+    found = await directory.facts(event.user, run.stop_at)
+    if found is None and pinned:
+        found = await directory.facts(UserRef("id", pinned), run.stop_at)
+    return policy, found
+
+
+async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]:
+    """All guard rails: gives the person and the number that a pass may go to.
+
+    Raises:
+        Refused, Later, Halted: the outcome of the first rail that stops.
+    """
+    case, rules, now = run.case, run.rules.guard, run.now()
+    event = certain(case.event)
+    facts = guard(seen, policy, event, case.known(), rules, now)
+    number = trusted_number(facts, event, rules)
+    person = await run.outside.ledger.meet(facts.user_id, number, case.id)
+    guard_person(person, facts, case.known(), rules, now)
+    return facts, number
+
+
+def has_made_it(case: Case, facts: Facts) -> bool:
+    """Whether this person registered with an earlier pass of this case: then they need no other."""
+    return case.pass_id is not None and case.user_id == facts.user_id and not PASSWORDLESS.isdisjoint(facts.methods)
+
+
+async def fall_back(run: Run) -> Case:
+    """WhatsApp did not reach the phone: once more by SMS, with a new pass, for the old one was kept nowhere."""
+    case, event = run.case, certain(run.case.event)
+    emit(Event.FELL_BACK, WARNING, case=case.id, issuance=case.issuance, reason=case.failure)
+    when = once_more(event, certain(case.opens_at), run.rules.plan, run.now())
+    return await run.save(case.again(when, case.failure, counted=False, by_sms=True, held=run.held))
+
+
+def _terms(run: Run, policy: Policy) -> Terms:
+    terms = fit(certain(run.case.event), certain(run.case.opens_at), policy, run.rules.plan, run.now())
+    if terms.cut:
+        emit(Event.LIFETIME_CUT, WARNING, case=run.case.id, minutes=terms.lifetime_in_minutes)
+    return terms
+
+
+async def _withdraw(run: Run, user_id: str, pass_id: str) -> None:
+    """Delete a pass that was not sent. If that fails it lapses, or the next one replaces it."""
+    with suppress(Later, Halted):
+        await run.outside.directory.delete_pass(user_id, pass_id, run.stop_at)
+        emit(Event.PASS_DELETED, case=run.case.id, issuance=run.case.issuance)
+
+
+def _tell(event: Event, run: Run) -> None:
+    emit(event, case=run.case.id, issuance=run.case.issuance, attempt=run.case.attempt)

@@ -1,0 +1,79 @@
+"""Where a case can stand, the legal moves between those places, and the deployer's choices about its life. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a case stands."""
+
+    ANNOUNCED = "announced"
+    ISSUING = "issuing"
+    SENT = "sent"
+    ONBOARDED = "onboarded"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    GAVE_UP = "gave_up"
+
+
+CLOSED = frozenset({State.ONBOARDED, State.GAVE_UP})
+"""Only an event with a later hire date opens these again."""
+
+FREE = CLOSED | {State.CANCELLED, State.REFUSED}
+"""A case in these states does not hold its person, once it has no pass of its own left to delete."""
+
+LEGAL: Mapping[State | None, frozenset[State]] = {
+    None: frozenset({State.ANNOUNCED, State.CANCELLED}),
+    State.ANNOUNCED: frozenset({State.ANNOUNCED, State.ISSUING, State.ONBOARDED, State.REFUSED, State.CANCELLED}),
+    State.ISSUING: frozenset({State.ISSUING, State.ANNOUNCED, State.SENT, State.REFUSED, State.CANCELLED}),
+    State.SENT: frozenset(
+        {State.SENT, State.ANNOUNCED, State.ONBOARDED, State.REFUSED, State.CANCELLED, State.GAVE_UP}
+    ),
+    State.REFUSED: frozenset({State.REFUSED, State.ANNOUNCED, State.CANCELLED}),
+    State.CANCELLED: frozenset({State.CANCELLED, State.ANNOUNCED}),
+    State.ONBOARDED: frozenset({State.ONBOARDED, State.ANNOUNCED, State.CANCELLED}),
+    State.GAVE_UP: frozenset({State.GAVE_UP, State.ANNOUNCED, State.CANCELLED}),
+}
+
+
+class Act(StrEnum):
+    """What a case can need next; steps.py and issuing.py have one short function for each."""
+
+    ISSUE = "issue"
+    REVOKE = "revoke"
+    GUARD = "guard"
+    LOOK = "look"
+    ASK = "ask"
+    CHECK = "check"
+    REDACT = "redact"
+    WIPE = "wipe"
+    FORGET = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a case needs next, and from when on (UTC)."""
+
+    act: Act
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRules:
+    """The deployer's choices (MESSAGE_VALIDITY, MAX_PASSES, KEEP_CONTACT_DAYS, KEEP_CASES_DAYS)."""
+
+    message_lasts: timedelta = timedelta(hours=1)
+    max_passes: int = 3
+    keep_contact: timedelta = timedelta(days=30)
+    keep_case: timedelta = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A message of the case and when Twilio's copy of its text is to go (UTC); None once it has gone."""
+
+    message_id: str
+    redact_at: datetime | None
+    tries: int = 0
