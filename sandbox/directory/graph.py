@@ -156,6 +156,10 @@ def _passes(call: Call) -> list[Json]:
     return [one | {"temporaryAccessPass": None} for one in rules.told(call.world, call.user["id"])]
 
 
+def _methods(call: Call) -> list[Json]:
+    return call.user["methods"] + [{"@odata.type": TAP} | one for one in _passes(call)]
+
+
 def _get_pass(call: Call) -> Json:
     for one in _passes(call):
         if one["id"] == call.values[1].lower():
@@ -194,8 +198,7 @@ TABLE: dict[str, Route] = {
     "GET users/*/ownedObjects/graph.group": ("owned", PAGED, lambda call: _groups(call, owned=True)),
     "GET roleManagement/directory/roleAssignments": ("assignments", FILTERED, lambda call: _held(call, "roles")),
     "GET roleManagement/directory/roleEligibilityScheduleInstances": ("eligibility", FILTERED, _eligibilities),
-    "GET users/*/authentication/methods": (
-        "methods", "", lambda call: call.user["methods"] + [{"@odata.type": TAP} | one for one in _passes(call)]),
+    "GET users/*/authentication/methods": ("methods", "$skiptoken", _methods),
     f"GET {TAPS}": ("list_passes", "", _passes),
     f"POST {TAPS}": ("create_pass", "", _create_pass),
     f"GET {TAPS}/*": ("get_pass", "", _get_pass),

@@ -131,8 +131,8 @@ def load(world: World, document: Any) -> World:
 
 
 def method(given: Json, now: datetime) -> Json:
-    """A sign-in method as Graph shows it: its type, an id, and since when (`now`, unless told)."""
-    return {"id": str(uuid.uuid4())} | given | {"createdDateTime": given.get("createdDateTime") or iso(now)}
+    """A sign-in method as Graph shows it: its type, an id, and since when (`now`, unless told; null stays null)."""
+    return {"id": str(uuid.uuid4()), "createdDateTime": iso(now)} | given
 
 
 def _unsaid(given: Json, name: str) -> Json:

@@ -26,6 +26,7 @@ from shared.adapters.entra_facts import (
     fact_urls,
     facts_from,
     found_ids,
+    methods_from,
     passes_from,
     policy_from,
     search_url,
@@ -44,7 +45,7 @@ from shared.adapters.entra_outcomes import (
 from shared.adapters.entra_wire import REQUEST_SECONDS, GraphWire
 from shared.errors import FirstpassError, Reason, Refused, Unconfirmed
 from shared.events import UserRef
-from shared.guard_rails import Facts, LivePass
+from shared.guard_rails import Facts, LivePass, Method
 from shared.plan import Policy, Terms
 from shared.ports import Clock, Pass
 
@@ -134,6 +135,12 @@ class EntraDirectory:
         pass_item = self._passes_of(user_id).by_temporary_access_pass_authentication_method_id(pass_id)
         answer = await self._wire.ask(pass_item.to_delete_request_information, stop_at)
         settle(answer, DELETING)
+
+    async def methods(self, user_id: str, stop_at: float) -> list[Method]:
+        """See Directory."""
+        methods = self._graph.users.by_user_id(user_id).authentication.methods
+        pages = await self._wire.pages(methods.to_get_request_information, stop_at, LISTING)
+        return understood(lambda: methods_from(pages))
 
     # --- one call each ---
 

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.errors import Halted, Reason
 from shared.events import UserRef
-from shared.guard_rails import Facts, LivePass
+from shared.guard_rails import Facts, LivePass, Method
 from shared.plan import Policy, Terms
 from shared.secret import Secret
 
@@ -27,7 +27,7 @@ NUMBER_ATTRIBUTES = re.compile(
 
 _DEAD = frozenset({"DisabledByPolicy", "Expired", "OneTimeUsed"})
 _GOOD = frozenset({"EnabledByPolicy", "NotYetValid"})
-_TAP = "#microsoft.graph.temporaryAccessPassAuthenticationMethod"
+_TAP = "temporaryAccessPass"
 _OUTSIDERS = frozenset({"Invitation", "SelfServiceSignUp"})
 _USER_PROPERTIES = (
     "id", "accountEnabled", "userType", "employeeHireDate", "creationType", "externalUserState", "identities",
@@ -124,7 +124,16 @@ class _Object(_Wire):
 
 
 class _Method(_Wire):
-    kind: str = Field(alias="@odata.type", min_length=1)
+    type_name: str = Field(alias="@odata.type", min_length=1)
+
+    @property
+    def kind(self) -> str:
+        """See Facts.methods."""
+        return self.type_name.removeprefix("#microsoft.graph.").removesuffix("AuthenticationMethod")
+
+
+class _Dated(_Method):
+    created_date_time: _Moment | None = None  # Graph does not know it of every method
 
 
 class _Tap(_Wire):
@@ -220,9 +229,14 @@ def facts_from(parts: Mapping[str, Sequence[Any]], user_id: str, number_attribut
         employee_hire_date=user.employee_hire_date,
         groups=frozenset(group.id.lower() for group in groups),
         has_role=any(held) or any(group.is_assignable_to_role for group in (*groups, *owned)),
-        methods=tuple(kind.removeprefix("#microsoft.graph.").removesuffix("AuthenticationMethod") for kind in kinds),
+        methods=tuple(kinds),
         live_pass=next(iter(_live(taps, now)), None),
     )
+
+
+def methods_from(pages: Sequence[object]) -> list[Method]:
+    """The ways a person can sign in, from all pages of the list."""
+    return [Method(method.kind, method.created_date_time) for method in _items(_Dated, pages)]
 
 
 def passes_from(page: object, now: datetime) -> tuple[list[LivePass], list[str]]:

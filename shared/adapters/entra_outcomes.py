@@ -116,7 +116,7 @@ READING: Final = (
 )
 
 LISTING: Final = (Row((404,), _nothing), *READING)
-"""Passes: nobody of that id has none."""
+"""Passes and other methods: nobody of that id has any."""
 
 DELETING: Final = (Row((204, 404), _nothing), *READING)
 

@@ -1,4 +1,4 @@
-"""Requests to Graph on the wire: tokens, connections, time-outs, repetition, batches and their pages.
+"""Requests to Graph on the wire: tokens, connections, time-outs, repetition, batches, pages.
 
 Requests go through the SDK's adapter, answers come back as our own Answer before the SDK can read them. Nothing here
 raises for a status; no error says more than how far a request got.
@@ -7,10 +7,11 @@ raises for a status; no error says more than how far a request got.
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -36,8 +37,11 @@ from shared.adapters.entra_outcomes import (
     CUT_OFF,
     MISSING,
     NOT_SENT,
+    READING,
     Answer,
+    Row,
     retry_after,
+    settle,
     settle_all,
     unavailable,
     understood,
@@ -110,6 +114,23 @@ class GraphWire:
             return [await self.send(request(), stop_at)]
 
         return (await self._patiently(stop_at)(ask))[0]
+
+    async def pages(
+        self, request: Callable[[], RequestInformation], stop_at: float, table: Sequence[Row]
+    ) -> list[object]:
+        """All pages of a list. `table` settles the first; a later one that is missing leaves the list unknown.
+
+        Raises:
+            FirstpassError: a page could not be had.
+        """
+        pages: list[object] = []
+        for _ in range(MAX_PAGES):
+            pages.append(settle(await self.ask(request, stop_at), table).body)
+            link = self._next_link(pages[-1])
+            if link is None:
+                return pages
+            request, table = partial(_page, f"{self._base}{link}"), READING
+        raise unavailable()
 
     async def everything(self, urls: Mapping[str, str], stop_at: float) -> Pages | None:
         """All pages of every part of a batch, or None when the part `user` says that there is no such person.
@@ -235,6 +256,14 @@ def _part(name: str, url: str) -> dict[str, Any]:
     """One part of a batch. Casts and counts need the header (Microsoft Learn, List a user's memberships)."""
     headers = {"headers": {"ConsistencyLevel": "eventual"}} if "count=true" in url else {}
     return {"id": name, "method": "GET", "url": url, **headers}
+
+
+def _page(url: str) -> RequestInformation:
+    """A further page of a list, by its link."""
+    request = RequestInformation(Method.GET)
+    request.url = url
+    request.headers.try_add("Accept", _JSON)
+    return request
 
 
 def _parts(body: object, urls: Mapping[str, str], now: datetime) -> dict[str, Answer]:

@@ -56,6 +56,7 @@ class World(Protocol):
     async def forget(self, user_id: str) -> None: ...
     async def tenant(self, policy: Policy) -> None: ...
     async def works(self, user_id: str, code: str) -> bool: ...
+    async def register(self, user_id: str, code: str, kind: str) -> None: ...
     async def created(self) -> int: ...
     async def trouble(self, method: str, kind: Trouble) -> None: ...
     async def troubled(self) -> bool: ...
@@ -89,6 +90,10 @@ class FakeWorld:
 
     async def works(self, user_id: str, code: str) -> bool:
         return self.directory.works(user_id, code)
+
+    async def register(self, user_id: str, code: str, kind: str) -> None:
+        assert self.directory.works(user_id, code)
+        self.directory.register(user_id, kind)
 
     async def created(self) -> int:
         return len(self.directory.created)
@@ -140,6 +145,7 @@ OPERATIONS = {
     "create_pass": "create_pass",
     "passes": "list_passes",
     "delete_pass": "delete_pass",
+    "methods": "methods",
 }
 
 
@@ -199,6 +205,10 @@ class SandboxWorld:
     async def works(self, user_id: str, code: str) -> bool:
         return (await self.ask("POST", "sign-ins", {"user": user_id, "pass": code}))["worked"]
 
+    async def register(self, user_id: str, code: str, kind: str) -> None:
+        sign_in = {"user": user_id, "pass": code, "registers": f"#microsoft.graph.{kind}AuthenticationMethod"}
+        assert (await self.ask("POST", "sign-ins", sign_in))["worked"]
+
     async def created(self) -> int:
         return sum((await self.ask("GET", "requests"))["passesCreated"].values())
 
@@ -243,6 +253,11 @@ async def sandbox(service: tuple[Service, Path]) -> AsyncGenerator[SandboxWorld]
     await world.directory.close()
 
 
+@pytest.fixture(params=["fake", "sandbox"])
+def world(request: pytest.FixtureRequest) -> World:
+    return FakeWorld() if request.param == "fake" else request.getfixturevalue("sandbox")
+
+
 @pytest.fixture
 def user_id() -> str:
     return str(uuid.uuid4())
@@ -264,6 +279,7 @@ async def call(world: World, method: str, user_id: str, stop_at: float) -> objec
         "create_pass": lambda: directory.create_pass(user_id, TERMS, stop_at),
         "passes": lambda: directory.passes(user_id, stop_at),
         "delete_pass": lambda: directory.delete_pass(user_id, "5f6b7d5e-2f0e-4b53-9d5c-0a3e7c9d1b11", stop_at),
+        "methods": lambda: directory.methods(user_id, stop_at),
     }
     return await calls[method]()
 

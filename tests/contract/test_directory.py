@@ -12,7 +12,6 @@ from shared.guard_rails import Facts
 from shared.plan import Policy
 from tests.contract.directory_worlds import (
     TERMS,
-    FakeWorld,
     Privilege,
     World,
     call,
@@ -21,18 +20,13 @@ from tests.contract.directory_worlds import (
     service,
     soon,
     user_id,
+    world,
 )
 from tests.fakes.directory import TENANT
 
 pytestmark = pytest.mark.filterwarnings("ignore:This class is deprecated:DeprecationWarning")
 
-__all__ = ["sandbox", "service", "user_id"]  # fixtures
-
-
-@pytest.fixture(params=["fake", "sandbox"])
-def world(request: pytest.FixtureRequest) -> World:
-    return FakeWorld() if request.param == "fake" else request.getfixturevalue("sandbox")
-
+__all__ = ["sandbox", "service", "user_id", "world"]  # fixtures
 
 # --- facts ---
 
@@ -269,7 +263,7 @@ async def test_somebody_gone_has_no_passes(world: World, user_id: str) -> None:
 
 # --- when things go wrong ---
 
-METHODS = ["facts", "policy", "create_pass", "passes", "delete_pass"]
+METHODS = ["facts", "policy", "create_pass", "passes", "delete_pass", "methods"]
 
 
 @pytest.mark.parametrize("method", METHODS)

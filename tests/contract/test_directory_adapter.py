@@ -14,6 +14,7 @@ from shared.errors import Halted, Later, Reason
 from tests.contract.directory_worlds import (
     DENIED,
     MINUTE,
+    OPERATIONS,
     UNAVAILABLE,
     Outcome,
     SandboxWorld,
@@ -40,6 +41,7 @@ READS: dict[str, Callable[[SandboxWorld, str], Awaitable[object]]] = {
     "policy": lambda one, _: one.directory.policy(soon(one)),
     "list_passes": lambda one, user: one.directory.passes(user, soon(one)),
     "delete_pass": lambda one, user: one.directory.delete_pass(user, str(uuid.uuid4()), soon(one)),
+    "methods": lambda one, user: one.directory.methods(user, soon(one)),
 }
 
 
@@ -93,7 +95,7 @@ async def test_a_read_is_tried_three_times_at_most(sandbox: SandboxWorld, user_i
     ],
     ids=str,
 )
-@pytest.mark.parametrize("operation", ["batch", "policy", "list_passes"])
+@pytest.mark.parametrize("operation", ["batch", "policy", "list_passes", "methods"])
 async def test_what_does_not_pass_is_asked_once(
     sandbox: SandboxWorld, user_id: str, operation: str, fault: dict[str, Any], outcome: Outcome
 ) -> None:
@@ -137,6 +139,7 @@ async def test_no_read_outlasts_stop_at(sandbox: SandboxWorld, user_id: str, ope
         "policy": sandbox.directory.policy(stop_at),
         "list_passes": sandbox.directory.passes(user_id, stop_at),
         "delete_pass": sandbox.directory.delete_pass(user_id, "x", stop_at),
+        "methods": sandbox.directory.methods(user_id, stop_at),
     }
     chosen = calls.pop(operation)
     for other in calls.values():
@@ -201,7 +204,7 @@ async def test_a_caller_in_a_hurry_does_not_end_the_request_of_the_others(sandbo
 # --- what goes over the wire ---
 
 
-@pytest.mark.parametrize("method", ["facts", "policy", "create_pass", "passes", "delete_pass"])
+@pytest.mark.parametrize("method", OPERATIONS)
 async def test_nothing_is_sent_after_stop_at(sandbox: SandboxWorld, user_id: str, method: str) -> None:
     assert (await outcome_of(call(sandbox, method, user_id, sandbox.clock.monotonic())))[1] is Reason.OUT_OF_TIME
     await asyncio.sleep(0.05)

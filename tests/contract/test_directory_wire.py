@@ -78,13 +78,14 @@ async def test_requests_carry_a_token_for_graph_and_a_fresh_id_and_name_nobody_i
         await outcome_of(directory.create_pass("an-id", TERMS, stop_at))
         await outcome_of(directory.passes("an-id", stop_at))
         await outcome_of(directory.delete_pass("an-id", "a-pass", stop_at))
+        await outcome_of(directory.methods("an-id", stop_at))
         await directory.close()
-    tried = {"$batch": 3, "temporaryAccessPass": 3, "temporaryAccessPassMethods": 4, "a-pass": 3}
+    tried = {"$batch": 3, "temporaryAccessPass": 3, "temporaryAccessPassMethods": 4, "a-pass": 3, "methods": 3}
     assert {last: sum(one.path.endswith(f"/{last}") for one in seen) for last in tried} == tried
     assert token.scopes == {f"{url}/.default"}
     assert {one.headers["Authorization"] for one in seen} == {"Bearer the-token"}
     ids = [str(uuid.UUID(one.headers["client-request-id"])) for one in seen]
-    assert len(set(ids)) == len(ids) == 13
+    assert len(set(ids)) == len(ids) == 16
     assert {one.version for one in seen} == {(1, 1)}
     assert not [one for one in seen if "jo." in one.raw_path or "sandbox.example" in str(one.headers)]
 
@@ -188,6 +189,7 @@ async def main():
     terms = Terms(start_date_time=None, lifetime_in_minutes=60, is_usable_once=False)
     made = await directory.create_pass(facts.user_id, terms, stop_at)
     await directory.passes(facts.user_id, stop_at)
+    await directory.methods(facts.user_id, stop_at)
     await directory.delete_pass(facts.user_id, made.id, stop_at)
     try:
         await directory.create_pass(str(uuid.uuid4()), terms, stop_at)

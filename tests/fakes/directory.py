@@ -11,7 +11,7 @@ from typing import Literal
 
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused
 from shared.events import UserRef
-from shared.guard_rails import Facts, LivePass
+from shared.guard_rails import Facts, LivePass, Method
 from shared.plan import Policy, Terms
 from shared.ports import Clock, Pass
 from shared.secret import Secret
@@ -44,12 +44,16 @@ class FakePass:
 
 @dataclass(slots=True)
 class FakePerson:
-    """`facts.methods` are those besides the pass; `facts.live_pass` is worked out."""
+    """`facts.methods` are those besides the pass; `facts.live_pass` is worked out.
+
+    `registered_at` is since when the person has a kind of method; Entra does not say so of the others.
+    """
 
     facts: Facts
     user_principal_name: str | None = None
     employee_id: str | None = None
     tap: FakePass | None = None
+    registered_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
 
 @dataclass(slots=True)
@@ -75,11 +79,19 @@ class FakeDirectory:
     # --- arranging and looking ---
 
     def add(self, facts: Facts, user_principal_name: str | None = None, employee_id: str | None = None) -> FakePerson:
-        """A person; one of the same id keeps the pass."""
-        before = self.people.get(facts.user_id)
-        tap = before.tap if before else None
-        self.people[facts.user_id] = FakePerson(facts, user_principal_name, employee_id, tap)
-        return self.people[facts.user_id]
+        """A person; one of the same id keeps the pass, and the times of methods that stay."""
+        person = FakePerson(facts, user_principal_name, employee_id)
+        if before := self.people.get(facts.user_id):
+            person.tap, person.registered_at = before.tap, before.registered_at
+        self.people[facts.user_id] = person
+        return person
+
+    def register(self, user_id: str, kind: str, at: datetime | None = None) -> None:
+        """The person has a method of this kind since `at`, or now."""
+        person = self.people[user_id]
+        if kind not in person.facts.methods:
+            person.facts = replace(person.facts, methods=(*person.facts.methods, kind))
+        person.registered_at[kind] = at or self.clock.now()
 
     def fail(self, method: str, error: BaseException, when: Literal["before", "after"] = "before") -> Fault:
         self.faults.append(Fault(method, error, when))
@@ -138,6 +150,12 @@ class FakeDirectory:
             if person and person.tap and person.tap.id == pass_id:
                 person.tap = None
 
+    async def methods(self, user_id: str, stop_at: float) -> list[Method]:
+        with self._call("methods", stop_at):
+            await asyncio.sleep(0)
+            person = self.people.get(user_id)
+            return _methods(person) if person else []
+
     async def close(self) -> None:
         pass
 
@@ -159,7 +177,7 @@ class FakeDirectory:
                 raise fault.error
 
     def _facts(self, person: FakePerson) -> Facts:
-        methods = (*person.facts.methods, "temporaryAccessPass") if person.tap else person.facts.methods
+        methods = tuple(method.kind for method in _methods(person))
         return replace(person.facts, methods=methods, live_pass=self._live(person))
 
     def _refuse(self, person: FakePerson, terms: Terms) -> None:
@@ -203,6 +221,11 @@ class FakeDirectory:
         allowed = self.tenant.enabled and included and not circles & self.tenant.exclude_targets
         once = self.tenant.is_usable_once and not tap.is_usable_once
         return not allowed or once or self.clock.now() >= tap.end
+
+
+def _methods(person: FakePerson) -> list[Method]:
+    tap = [Method("temporaryAccessPass", person.tap.created_at)] if person.tap else []
+    return [Method(kind, person.registered_at.get(kind)) for kind in person.facts.methods] + tap
 
 
 def _is(person: FakePerson, user: UserRef) -> bool:
