@@ -178,8 +178,8 @@ def case_in(state: State) -> Case:
         State.SENT: sent,
         State.REFUSED: lambda: claimed().refused(Reason.MOBILE_MISSING, RULES, NOW, held=Held(lease=True)),
         State.CANCELLED: lambda: record_cancellation(sent(), CASE_ID, cancellation(), RULES, NOW),
-        State.ONBOARDED: lambda: sent(state=State.ONBOARDED),
-        State.GAVE_UP: lambda: sent(state=State.GAVE_UP),
+        State.ONBOARDED: lambda: sent().onboarded(RULES, NOW),
+        State.GAVE_UP: lambda: sent().refused(Reason.PASSES_EXHAUSTED, RULES, NOW, held=Held()),
     }
     found = ways[state]()
     assert found is not None

@@ -13,8 +13,8 @@ from shared.adapters.case_rows import UnreadableRow, case_of, head_row
 from shared.adapters.seal import Seal
 from shared.case import Case
 from shared.errors import Reason
-from shared.events import Channel, DevicePath, HireEvent, UserRef, Version
-from shared.states import State
+from shared.events import Channel, Delivery, DevicePath, HireEvent, UserRef, Version
+from shared.states import State, Text
 from tests.contract.ledger_cases import ALICE, waiting
 from tests.contract.ledger_worlds import KEY
 
@@ -50,13 +50,18 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "reason": st.none() | st.sampled_from(Reason),
     "pass_id": st.none() | WORDS,
     "message_id": st.none() | WORDS,
+    "receipt": st.none() | st.sampled_from(Delivery),
+    "failure": st.none() | st.sampled_from(Reason),
+    "by_sms": st.booleans(),
+    "texts": st.lists(st.builds(Text, WORDS, st.none() | MOMENTS, COUNTS), max_size=3).map(tuple),
     "channel": st.none() | st.sampled_from(Channel),
     "is_usable_once": st.none() | st.booleans(),
-    **dict.fromkeys(("issuance", "attempt", "sends", "deletions_left", "moves"), COUNTS),
+    **dict.fromkeys(("issuance", "attempt", "sends", "spent", "asks", "deletions_left", "moves"), COUNTS),
     **dict.fromkeys(
         (
             *("opens_at", "deliver_at", "not_before", "lease_until", "pass_starts_at", "pass_ends_at"),
-            *("sent_at", "delete_at", "woken_at", "number_changed_at"),
+            *("sent_at", "delete_at", "woken_at", "number_changed_at", "first_opens_at", "guard_at", "look_at"),
+            *("ask_at", "check_at", "registered_at", "wipe_at", "forget_at"),
         ),
         st.none() | MOMENTS,
     ),
