@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.case import Case
 from shared.plan import in_order
+from shared.ports import Move
 from shared.states import State
 
 WAITING = frozenset({State.ANNOUNCED, State.ISSUING})
@@ -18,6 +19,15 @@ class DeadLetter:
     sequence_number: int
     reason: str | None
     description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignInOutcome:
+    """One try of the newest pass on a phone."""
+
+    user: str
+    at: datetime
+    worked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,9 @@ class CaseOutcome:
     waiting_until: datetime | None
     time_zone: str | None
     user_id: str | None
+    issuances: int
+    receipt: str | None
+    history: list[Move]
     messages: list[dict[str, str]]
 
     def as_json(self) -> dict[str, Any]:
@@ -50,6 +63,9 @@ class CaseOutcome:
             "isUsableOnce": self.is_usable_once,
             "channel": self.channel,
             "waitingUntil": _moment(self.waiting_until),
+            "issuances": self.issuances,
+            "receipt": self.receipt,
+            "history": [_move(move) for move in self.history],
             "messages": self.messages,
         }
 
@@ -62,6 +78,7 @@ class Outcome:
     cases: list[CaseOutcome]
     dead_letters: list[DeadLetter]
     passes: dict[str, list[dict[str, Any]]]
+    sign_ins: list[SignInOutcome]
 
     def as_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -71,11 +88,13 @@ class Outcome:
                 {"reason": letter.reason, "description": letter.description} for letter in self.dead_letters
             ],
             "passes": self.passes,
+            "signIns": [{"user": one.user, "at": _moment(one.at), "worked": one.worked} for one in self.sign_ins],
         }
 
 
-def case_outcome(subject: str, case: Case, inbox: list[dict[str, Any]]) -> CaseOutcome:
+def case_outcome(subject: str, case: Case, history: list[Move], inbox: list[dict[str, Any]]) -> CaseOutcome:
     """What a case came to. While it waits the start is the planned opening, and no pass has a length yet."""
+    ours = {move.message_id for move in history} | {text.message_id for text in case.texts}
     waits, event, step = case.state in WAITING, case.event, case.next_step()
     has_pass = case.state is State.SENT
     lasts = case.pass_ends_at - case.pass_starts_at if case.pass_ends_at and case.pass_starts_at else None
@@ -92,8 +111,25 @@ def case_outcome(subject: str, case: Case, inbox: list[dict[str, Any]]) -> CaseO
         waiting_until=step.due if waits and step else None,
         time_zone=event.time_zone if event else None,
         user_id=case.user_id,
-        messages=[{"to": m["to"], "channel": m["channel"], "body": m["body"]} for m in inbox],
+        issuances=case.issuance,
+        receipt=case.receipt,
+        history=history,
+        messages=[{"to": m["to"], "channel": m["channel"], "body": m["body"]} for m in inbox if m["sid"] in ours],
     )
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {
+        "at": _moment(move.at),
+        "from": move.from_state,
+        "to": move.to_state,
+        "reason": move.reason,
+        "actor": move.actor,
+        "issuance": move.issuance,
+        "attempt": move.attempt,
+        "channel": move.channel,
+        "receipt": move.receipt,
+    }
 
 
 def _moment(moment: datetime | None) -> str | None:

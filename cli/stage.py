@@ -3,9 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -78,13 +79,53 @@ class Stage:
         Raises:
             StageError: not within that many seconds.
         """
-        until = time.monotonic() + within
-        while time.monotonic() < until:
-            counts = (await self.get(f"{self.stack.broker.ready['control']}/sandbox/queues"))[self.queue]
-            if not counts["active"] and not counts["locked"]:
-                return
-            await asyncio.sleep(LOOK_EVERY)
-        raise StageError(f"a message was not settled within {within:g} s; the host's log says why")
+        await _until(self._nothing_queued, within, "a message was not settled")
+
+    async def quiet(self, within: float = 60) -> None:
+        """Wait until nothing is under way: no message on the queue, none on its way to a phone, no callback.
+
+        Raises:
+            StageError: not within that many seconds.
+        """
+
+        async def is_quiet() -> bool:
+            pending = await self.get(f"{self.stack.phone.url}/sandbox/pending")
+            return not (pending["callbacks"] or pending["messages"]) and await self._nothing_queued()
+
+        await self.settled(within)
+        await _until(is_quiet, within, "a callback was not taken")
+
+    async def jump(self, moment: datetime, within: float = 60) -> None:
+        """Move the clock ahead to `moment`, unless it is there already, and wait until the timers due have run.
+
+        Raises:
+            StageError: a timer did not run, or not end, within that many seconds.
+        """
+        if moment > self.stack.clock.now():
+            self.stack.clock.set_now(moment)
+        now = self.stack.clock.now()
+
+        async def have_run() -> bool:
+            timers = (await self._timers()).values()
+            return all(not timer["running"] and datetime.fromisoformat(timer["next"]) > now for timer in timers)
+
+        await _until(have_run, within, "a timer did not run")
+
+    async def next_tick(self) -> datetime | None:
+        """When the next timer of the app runs."""
+        return min((datetime.fromisoformat(timer["next"]) for timer in (await self._timers()).values()), default=None)
+
+    async def next_expiry(self) -> datetime | None:
+        """When the next message ends whose phone is off."""
+        expiry = (await self.get(f"{self.stack.phone.url}/sandbox/pending"))["nextExpiry"]
+        return datetime.fromisoformat(expiry) if expiry else None
+
+    async def _timers(self) -> dict[str, dict[str, Any]]:
+        return await self.get(f"{self.stack.app_url}/sandbox/timers")
+
+    async def _nothing_queued(self) -> bool:
+        counts = (await self.get(f"{self.stack.broker.ready['control']}/sandbox/queues"))[self.queue]
+        return not counts["active"] and not counts["locked"]
 
     async def inbox(self) -> list[dict[str, Any]]:
         """What the phones received, oldest first."""
@@ -94,9 +135,9 @@ class Stage:
         """What Entra holds, by user id; never a pass itself."""
         return await self.get(f"{self.stack.directory.url}/sandbox/passes")
 
-    async def sign_in(self, user_id: str, code: str) -> bool:
-        """Whether this person can sign in with what their phone shows."""
-        attempt = {"user": user_id, "pass": code}
+    async def sign_in(self, user_id: str, code: str, registers: str | None = None) -> bool:
+        """Whether this person can sign in with what their phone shows; if so, `registers` is a method they add."""
+        attempt = {"user": user_id, "pass": code} | ({"registers": registers} if registers else {})
         async with self.http.post(f"{self.stack.directory.url}/sandbox/sign-ins", json=attempt) as answer:
             return bool((await answer.json())["worked"])
 
@@ -118,6 +159,14 @@ async def on_stage(stack: Stack, settings: dict[str, str]) -> AsyncGenerator[Sta
         bus.get_queue_sender(settings["JOINERS_QUEUE"]) as sender,
     ):
         yield Stage(stack, http, bus, sender, settings["JOINERS_QUEUE"], settings["DEAD_LETTERS_QUEUE"])
+
+
+async def _until(is_so: Callable[[], Awaitable[bool]], within: float, otherwise: str) -> None:
+    until = time.monotonic() + within
+    while not await is_so():
+        if time.monotonic() >= until:
+            raise StageError(f"{otherwise} within {within:g} s; the host's log says why")
+        await asyncio.sleep(LOOK_EVERY)
 
 
 def _after(found: list[DeadLetter]) -> int:

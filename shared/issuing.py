@@ -4,7 +4,7 @@ The order of the calls in `issue` is the promise: each gap between two of them i
 """
 
 from contextlib import suppress
-from logging import WARNING
+from logging import ERROR, WARNING
 
 from shared.case import MAX_SENDS, Case, Held
 from shared.errors import Halted, Later, Moved, Reason, Refused
@@ -86,10 +86,11 @@ def has_made_it(case: Case, facts: Facts) -> bool:
 
 async def fall_back(run: Run) -> Case:
     """WhatsApp did not reach the phone: once more by SMS, with a new pass, for the old one was kept nowhere."""
-    case, event = run.case, certain(run.case.event)
-    emit(Event.FELL_BACK, WARNING, case=case.id, issuance=case.issuance, reason=case.failure)
-    when = once_more(event, certain(case.opens_at), run.rules.plan, run.now())
-    return await run.save(case.again(when, case.failure, counted=False, by_sms=True, held=run.held))
+    case, why = run.case, run.case.failure or Reason.PHONE_UNREACHABLE
+    level = ERROR if why is Reason.TWILIO_DENIED else WARNING  # the sender or a template: it will be so for everybody
+    emit(Event.FELL_BACK, level, case=case.id, issuance=case.issuance, reason=why)
+    when = once_more(certain(case.event), certain(case.opens_at), run.rules.plan, run.now())
+    return await run.save(case.again(when, why, counted=False, by_sms=True, held=run.held))
 
 
 def _terms(run: Run, policy: Policy) -> Terms:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.case import Case
 from shared.errors import Reason
-from shared.events import Channel, Message, Receipt, UserRef, Word
+from shared.events import Channel, Delivery, Message, Receipt, UserRef, Word
 from shared.guard_rails import Facts, LivePass, Method, Person
 from shared.plan import Policy, Terms
 from shared.secret import Secret
@@ -24,7 +24,10 @@ class Pass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """One row of a case's history: when (UTC), from where to where, why, by whom; `message_id` of one that was sent."""
+    """One row of a case's history: when (UTC), from where to where, why, and by whom (a step, `event` or `receipt`).
+
+    `message_id` and `channel` of one that was sent; `receipt` when Twilio's word on it changed.
+    """
 
     at: datetime
     from_state: State | None
@@ -34,6 +37,8 @@ class Move:
     issuance: int
     attempt: int
     message_id: str | None = None
+    channel: Channel | None = None
+    receipt: Delivery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

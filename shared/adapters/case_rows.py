@@ -161,9 +161,19 @@ def history_row(before: Case | None, after: Case, actor: str, now: datetime) -> 
         "actor": actor,
         "issuance": after.issuance,
         "attempt": after.attempt,
-        "message_id": after.message_id if after.state is State.SENT else None,
+        **_told(before, after),
     }
     return _without_none(row)
+
+
+def _told(before: Case | None, after: Case) -> dict[str, str | None]:
+    """Of the message: which one, and what changed."""
+    news = before is None or after.receipt is not before.receipt
+    return {
+        "message_id": after.message_id if after.state is State.SENT else None,
+        "channel": after.channel if after.state is State.SENT else None,
+        "receipt": after.receipt if news else None,
+    }
 
 
 def move_of(row: Mapping[str, Any]) -> Move:
@@ -182,6 +192,8 @@ def move_of(row: Mapping[str, Any]) -> Move:
             issuance=_NUMBER.read(row["issuance"]),  # pyright: ignore[reportArgumentType]
             attempt=_NUMBER.read(row["attempt"]),  # pyright: ignore[reportArgumentType]
             message_id=_text(row["message_id"]) if "message_id" in row else None,
+            channel=Channel(_text(row["channel"])) if "channel" in row else None,
+            receipt=Delivery(_text(row["receipt"])) if "receipt" in row else None,
         )
     except (KeyError, TypeError, ValueError):
         raise UnreadableRow from None

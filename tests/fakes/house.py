@@ -1,20 +1,24 @@
 """The real flow over fakes: what a test of whole runs needs, arranged and looked at in one place."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.adapters.seal import Fingerprints
+from shared.agenda import Agenda
 from shared.case import Case
-from shared.events import EventRules
+from shared.events import Channel, Delivery, EventRules, Receipt, Word
 from shared.guard_rails import GuardRules, NumberSource
 from shared.onboarding import Onboarding
 from shared.plan import PlanRules
+from shared.receipts import Receipts
 from shared.run import Outside, Rules
 from shared.states import CaseRules
 from tests.builders import NUMBER, RULES, USER_ID, body, cancelled, facts, hired
 from tests.fakes.bus import FakeBus
 from tests.fakes.clock import FakeClock
-from tests.fakes.courier import FakeCourier
+from tests.fakes.courier import FakeCourier, Sent
 from tests.fakes.directory import FakeDirectory
 from tests.fakes.ledger import FakeLedger
 
@@ -40,6 +44,9 @@ class House:
         self.ledger = FakeLedger(self.clock)
         self.bus = FakeBus()
         name_case = Fingerprints(b"k" * 32).case_id
+        self.rules, self.reported = rules, 0
+        self.phones: dict[tuple[str, Channel], Word | None] = {}
+        """What becomes of messages to a number by a channel: None is silence, what is not here is delivered."""
         self.case_id = name_case("/hr/workday", "W-10427")
         outside = Outside(
             directory=self.directory,
@@ -83,3 +90,64 @@ class House:
         """Whether the pass the joiner received last is the one Entra will take, now or when it opens."""
         tap = self.directory.people[USER_ID].tap
         return bool(self.texts) and tap is not None and tap.code == self.texts[-1]
+
+    # --- time, and Twilio's word ---
+
+    async def live(self, until: datetime) -> None:
+        """Time passes: messages are reported on as their phones have it, wake rows become nudges at their minutes."""
+        await self.report()
+        while rows := sorted(row_due(key) for key in self.ledger.agenda):
+            if rows[0] > until:
+                break
+            self.clock.set_now(max(rows[0], self.clock.now()))
+            await self.sweep()
+        self.clock.set_now(max(until, self.clock.now()))
+
+    async def sweep(self) -> None:
+        """One tick of the timer, its nudges handled, and what became of new messages."""
+        await Agenda(ledger=self.ledger, bus=self.bus, clock=self.clock).sweep()
+        nudges, self.bus.nudges = self.bus.nudges, []
+        for _, case_id in nudges:
+            await self.onboarding.handle(body({"type": "case.nudge.v1", "data": {"caseId": case_id}}))
+        await self.report()
+
+    async def report(self) -> None:
+        """Twilio reports on every message it has not reported on, as `phones` says; silence says nothing."""
+        for sent in self.courier.sent[self.reported :]:
+            self.reported += 1
+            word = self.phones.get((sent.number, sent.channel), Word(Delivery.DELIVERED))
+            if word is not None:
+                self.courier.words[sent.id] = word
+                await self.receipt(sent, word)
+
+    async def receipt(self, sent: Sent, word: Word) -> None:
+        """One callback of Twilio's about one message."""
+        case_id, issuance, attempt = sent.ref.rsplit("-", 2)
+        receipt = Receipt(
+            case_id=case_id,
+            issuance=int(issuance),
+            attempt=int(attempt),
+            message_id=sent.id,
+            channel=sent.channel,
+            word=word,
+        )
+        door = Receipts(reader=_Reader(receipt), ledger=self.ledger, clock=self.clock, rules=self.rules)
+        assert await door.take("", {}, b"")
+
+    def register(self, kind: str) -> None:
+        """The joiner registers a method now."""
+        self.directory.register(USER_ID, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    receipt: Receipt
+
+    def read(self, query: str, headers: Mapping[str, str], body: bytes) -> Receipt:
+        del query, headers, body
+        return self.receipt
+
+
+def row_due(key: tuple[str, str]) -> datetime:
+    """The minute of an agenda row."""
+    return datetime.strptime(key[0] + key[1][:2], "%Y%m%d%H%M").replace(tzinfo=UTC)

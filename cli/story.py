@@ -1,0 +1,49 @@
+"""A case's history in words, for a person: what happened, in the joiner's local time."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from shared.ports import Move
+from shared.states import Act, State
+
+_WORDS: Final[Mapping[tuple[str, State], str]] = {
+    ("event", State.ANNOUNCED): "HR's event is written down",
+    ("event", State.CANCELLED): "HR calls it off",
+    (Act.ISSUE, State.SENT): "pass {issuance} is made and sent by {channel}",
+    (Act.ISSUE, State.ANNOUNCED): "waits: {reason}",
+    (Act.ISSUE, State.REFUSED): "refused: {reason}",
+    (Act.ISSUE, State.ONBOARDED): "has made it already",
+    ("receipt", State.SENT): "Twilio reports: {receipt}",
+    (Act.ASK, State.SENT): "asked, Twilio says: {receipt}",
+    (Act.ASK, State.ANNOUNCED): "it did not arrive ({reason}): another pass",
+    (Act.ASK, State.REFUSED): "refused: {reason}",
+    (Act.LOOK, State.ANNOUNCED): "the pass is gone: another pass",
+    (Act.GUARD, State.SENT): "second look before it opens: all is still right",
+    (Act.GUARD, State.REFUSED): "second look before it opens: refused, {reason}",
+    (Act.CHECK, State.ANNOUNCED): "the pass ran out unused: another one next working morning",
+    (Act.CHECK, State.ONBOARDED): "a passwordless method is registered: onboarded",
+    (Act.CHECK, State.REFUSED): "refused: {reason}",
+    (Act.CHECK, State.GAVE_UP): "the last pass ran out unused: given up",
+    (Act.LOOK, State.GAVE_UP): "the last pass is gone: given up",
+    (Act.REVOKE, State.CANCELLED): "passes deleted",
+    (Act.REVOKE, State.REFUSED): "passes deleted",
+    (Act.REVOKE, State.ONBOARDED): "passes deleted",
+    (Act.REVOKE, State.ANNOUNCED): "older passes deleted",
+    **{(Act.WIPE, state): "what is personal is wiped" for state in State},
+}
+"""By who moved the case, and where to; what is not here interests nobody."""
+
+
+def tell(history: Iterable[Move], zone: str) -> list[tuple[str, str]]:
+    """When (local time) and what, oldest first."""
+    told: list[tuple[str, str]] = []
+    for move in history:
+        words = _WORDS.get((move.actor, move.to_state))
+        if words is None or ("{receipt}" in words and move.receipt is None):
+            continue
+        what = words.format(
+            issuance=move.issuance, channel=move.channel or "", reason=move.reason or "", receipt=move.receipt
+        )
+        told.append((f"{move.at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M}", what))
+    return told
