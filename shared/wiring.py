@@ -100,7 +100,7 @@ def receipts() -> "Receipts":
     telemetry.install()
     chosen = settings()
     tokens = [chosen[name].open() for name in ("TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_NEXT") if chosen[name]]
-    reader = TwilioReceipts(tokens, f"{chosen['PUBLIC_URL'] or ''}{RECEIPTS_PATH}")
+    reader = TwilioReceipts(tokens, f"{chosen['PUBLIC_URL']}{RECEIPTS_PATH}")
     return Receipts(reader=reader, ledger=ledger(), clock=_clock, rules=chosen.case_rules())
 
 

@@ -4,13 +4,12 @@ A create is repeated only when Twilio surely did not take it: messages have no i
 a second message. What Twilio may have taken is `Unconfirmed`, and the case's lease decides.
 """
 
-import asyncio
 import json
-import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,11 +17,10 @@ import aiohttp
 from tenacity import AsyncRetrying, retry_if_result, wait_exponential_jitter
 from tenacity.wait import wait_base
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
-from twilio.http import AsyncHttpClient
-from twilio.http.response import Response
 from twilio.rest import Client
 
 from shared.adapters.twilio_codes import (
+    MESSAGE_SID,
     NOT_TAKEN,
     OUT_OF_TIME,
     OUTCOMES,
@@ -32,26 +30,15 @@ from shared.adapters.twilio_codes import (
     judge,
     verdict_on,
 )
-from shared.events import Channel, Message
+from shared.adapters.twilio_line import REQUEST_SECONDS, Line, TwilioAccount
+from shared.adapters.twilio_records import look_up, redact
+from shared.events import Channel, Message, Word
 from shared.ports import Clock
 from shared.secret import Secret
 
-REQUEST_SECONDS: Final = 10.0
-CONNECT_SECONDS: Final = 5.0
 TRIES: Final = 3
 CARRIED_BY_TEMPLATE: Final = re.compile(r"[A-Za-z0-9]{1,14}")  # Twilio, "whatsapp/authentication"
 RETRY_CALLBACKS: Final = "#rc=3&rp=all"  # Twilio, "Webhooks: Connection Overrides": thrice more, whatever went wrong
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TwilioAccount:
-    """Whose account, and its API key. `discard_content` needs Message Redaction to be enabled on it (page 30029)."""
-
-    account_sid: str
-    api_key_sid: str
-    api_key_secret: str = field(repr=False)
-    base_url: str = "https://api.twilio.com"
-    discard_content: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,53 +85,56 @@ class TwilioCourier:
     def __init__(self, account: TwilioAccount, senders: Senders, clock: Clock, wait: wait_base | None = None) -> None:
         self._account, self._senders, self._clock = account, senders, clock
         self._wait = wait or wait_exponential_jitter(multiplier=0.5, max=4, jitter=0.5)
-        self._session: aiohttp.ClientSession | None = None
+        self._line = Line(account)
 
     async def close(self) -> None:
         """Close the connections to Twilio."""
-        if self._session:
-            await self._session.close()
-            self._session = None
+        await self._line.close()
 
     async def send(
         self, number: str, channel: Channel, locale: str | None, secret: Secret, ref: str, stop_at: float
     ) -> Message:
-        """See ports.Courier. Errors are raised where nothing is being handled, so no SDK exception hangs on them."""
+        """See ports.Courier."""
         by_template = channel is Channel.WHATSAPP and self._senders.whatsapp_from
         letter = _Letter(number, self._senders.template(locale) if by_template else None, ref)
+        return await self._settled(partial(self._create, letter, secret), stop_at)
+
+    async def look_up(self, message_id: str, stop_at: float) -> Word:
+        """See ports.Courier."""
+        return await self._settled(partial(look_up, self._line, message_id), stop_at)
+
+    async def redact(self, message_id: str, stop_at: float) -> None:
+        """See ports.Courier."""
+        await self._settled(partial(redact, self._line, message_id), stop_at)
+
+    async def _settled[T](self, ask: Callable[[float], Awaitable[T | Verdict]], stop_at: float) -> T:
+        """What `ask`, given seconds, comes to: asked again while its verdict and the time allow that.
+
+        Errors are raised where nothing is being handled, so no SDK exception hangs on them.
+        """
         tries = AsyncRetrying(
             retry=retry_if_result(lambda outcome: isinstance(outcome, Verdict) and outcome.kind is Kind.RETRY),
             stop=lambda state: state.attempt_number >= TRIES or self._left(stop_at) <= state.upcoming_sleep,
             wait=self._wait,
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
-        outcome: Message | Verdict = await tries(self._try, letter, secret, stop_at)
+        outcome: T | Verdict = await tries(self._try, ask, stop_at)
         if isinstance(outcome, Verdict):
             raise OUTCOMES[outcome.kind](outcome)
         return outcome
 
-    async def _try(self, letter: _Letter, secret: Secret, stop_at: float) -> Message | Verdict:
+    async def _try[T](self, ask: Callable[[float], Awaitable[T | Verdict]], stop_at: float) -> T | Verdict:
         seconds = min(REQUEST_SECONDS, self._left(stop_at))
-        return await self._create(letter, secret, seconds) if seconds > 0 else OUT_OF_TIME
+        return await ask(seconds) if seconds > 0 else OUT_OF_TIME
 
     def _left(self, stop_at: float) -> float:
         return stop_at - self._clock.monotonic()
 
     async def _create(self, letter: _Letter, secret: Secret, seconds: float) -> Message | Verdict:
-        """One POST. Whatever is raised under it holds the request in its frames: it ends here, as a verdict."""
+        """One POST."""
         form = self._form(letter, secret.reveal())
-        channel = Channel.WHATSAPP if "content_sid" in form else Channel.SMS
-        self._session = self._session or aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        wire = _Wire(self._session, seconds)
         try:
-            made = await self._client(wire).messages.create_async(**form)
-            return _taken(made.sid, made.status, made.error_code, channel)
-        except asyncio.CancelledError as cancelled:
-            _cut_loose(cancelled)
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the message may have been sent
-            _cut_loose(error)
-            return _verdict_of(error, wire.status)
+            return await self._line.ask(partial(_post, form), _verdict_of, seconds)
         finally:
             form.clear()
 
@@ -175,19 +165,11 @@ class TwilioCourier:
             "content_variables": json.dumps({"1": code}),
         }
 
-    def _client(self, wire: "_Wire") -> Client:
-        """The SDK's client. The environment given stands in for the process's: an empty one would not."""
-        who, none = self._account, {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
-        client = Client(who.api_key_sid, who.api_key_secret, who.account_sid, http_client=wire, environment=none)
-        client.api.base_url = who.base_url
-        return client
 
-
-def _cut_loose(error: BaseException | None) -> None:
-    """Part an exception from the frames it came through: aiohttp keeps some errors, and the frames hold the request."""
-    while error:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
+async def _post(form: Mapping[str, Any], client: Client) -> Message | Verdict:
+    channel = Channel.WHATSAPP if "content_sid" in form else Channel.SMS
+    made = await client.messages.create_async(**form)
+    return _taken(made.sid, made.status, made.error_code, channel)
 
 
 def _verdict_of(error: Exception, status: int) -> Verdict:
@@ -201,26 +183,5 @@ def _taken(sid: object, status: object, code: object, channel: Channel) -> Messa
     """What a 2xx says: the message, unless it ended at once or has no id to ask for it by."""
     if status in {"failed", "undelivered", "canceled"}:
         return verdict_on(code) or UNKNOWN
-    usable = isinstance(sid, str) and re.fullmatch("(SM|MM)[0-9a-fA-F]{32}", sid)
+    usable = isinstance(sid, str) and MESSAGE_SID.fullmatch(sid)
     return Message(str(sid), channel) if usable else UNKNOWN
-
-
-class _Wire(AsyncHttpClient):
-    """The SDK's requests on our session: with a time-out (the SDK's own client has none) and without keeping a copy."""
-
-    def __init__(self, session: aiohttp.ClientSession, seconds: float) -> None:
-        super().__init__(logging.getLogger("twilio"), is_async=True)
-        # A connect ends sooner, for it proves that nothing was sent; no rounding up to whole seconds, past stop_at.
-        connect = min(CONNECT_SECONDS, seconds / 2)
-        self._limits = aiohttp.ClientTimeout(seconds, connect=connect, ceil_threshold=REQUEST_SECONDS + 1)
-        self._session = session
-        self.status = 0
-
-    async def request(self, method: str, uri: str, *_: Any, **asked: Any) -> Response:  # noqa: ANN401 - the SDK's words
-        """One request, never redirected: that would repeat a POST."""
-        headers = asked["headers"] | {"Authorization": aiohttp.encode_basic_auth(*asked["auth"])}
-        async with self._session.request(
-            method, uri, data=asked["data"], headers=headers, timeout=self._limits, allow_redirects=False
-        ) as answer:
-            self.status = answer.status
-            return Response(answer.status, await answer.text(), answer.headers)

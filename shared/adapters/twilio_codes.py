@@ -1,4 +1,4 @@
-"""What Twilio's codes mean: one table, for answers to a send and for receipts."""
+"""What Twilio's codes and words mean: one table, for answers to requests and for receipts."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,8 +8,11 @@ from enum import StrEnum
 from typing import Final
 
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconfirmed
+from shared.events import Delivery, Word
 
 BUSY: Final = timedelta(seconds=60)
+MESSAGE_SID: Final = re.compile("(SM|MM)[0-9a-fA-F]{32}")
+NO_RECORD: Final = (404, "20404")  # an HTTP status and Twilio's code: a 404 of somebody else's proves nothing
 UNREACHABLE: Final = timedelta(minutes=15)  # page 30450: a block on SMS pumping takes 15 to 30 minutes
 
 
@@ -34,6 +37,7 @@ class Verdict:
 
 UNKNOWN: Final = Verdict(Kind.AMBIGUOUS, Reason.MESSAGE_UNCONFIRMED)
 NOT_TAKEN: Final = Verdict(Kind.RETRY, Reason.TWILIO_BUSY)
+AGAIN: Final = NOT_TAKEN  # of what is safe to repeat, it does not matter whether it was taken
 OUT_OF_TIME: Final = Verdict(Kind.RETRY, Reason.OUT_OF_TIME)
 DENIED: Final = Verdict(Kind.CONFIGURATION, Reason.TWILIO_DENIED)
 AWAY: Final = Verdict(Kind.TRANSIENT, Reason.TWILIO_BUSY)
@@ -78,6 +82,40 @@ def judge(status: int, code: object) -> Verdict:
         return UNKNOWN
     return verdict_on(code) or STATUSES.get(status, UNKNOWN)
 
+
+REPEATABLE: Final[Mapping[Kind, Verdict]] = {
+    Kind.RETRY: AGAIN,
+    Kind.AMBIGUOUS: AGAIN,
+    Kind.CONFIGURATION: DENIED,
+    Kind.PERMANENT: AWAY,
+    Kind.TRANSIENT: AWAY,
+}
+"""What the kinds come to for a request that concerns no number and is safe to repeat."""
+
+
+def judge_repeatable(status: int, code: object) -> Verdict:
+    """As `judge`, of what is safe to repeat: what is no refusal is worth another try, an unknown refusal a wait."""
+    if status // 100 != 4:  # noqa: PLR2004 - RFC 9110
+        return AGAIN
+    verdict = STATUSES.get(status) or verdict_on(code)
+    return REPEATABLE[verdict.kind] if verdict else AWAY
+
+
+def word_of(status: str, code: object) -> Word:
+    """Twilio's status of a message ("Message Status Values") in our words; what we have no word for is on its way."""
+    delivery = Delivery(status) if status in Delivery else Delivery.QUEUED
+    did_not_arrive = delivery.is_final and not delivery.has_arrived
+    return Word(delivery, why_undelivered(code) if did_not_arrive else None)
+
+
+def why_undelivered(code: object) -> Reason:
+    """Why a message did not arrive: the number is at fault, or we are; else the phone was not to be reached."""
+    verdict = verdict_on(code)
+    return verdict.reason if verdict and verdict.kind in BLAMED else Reason.PHONE_UNREACHABLE
+
+
+BLAMED: Final = frozenset({Kind.PERMANENT, Kind.CONFIGURATION})
+"""The kinds whose own reason says why a message did not arrive."""
 
 OUTCOMES: Final[Mapping[Kind, Callable[[Verdict], FirstpassError]]] = {
     Kind.RETRY: lambda verdict: Later(verdict.reason, BUSY),

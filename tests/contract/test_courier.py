@@ -14,12 +14,13 @@ from tenacity import wait_none
 from sandbox.process import Service, start
 from shared.adapters.twilio import Senders, TwilioAccount, TwilioCourier
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconfirmed
-from shared.events import Channel
+from shared.events import Channel, Delivery, Word
 from shared.ports import Courier
 from shared.secret import Secret
+from tests.contract.courier_rig import until
 from tests.contract.phone_driver import Phone
 from tests.fakes.clock import FakeClock
-from tests.fakes.courier import FakeCourier
+from tests.fakes.courier import FakeCourier, Method
 
 NUMBER = "+491713920001"
 TEMPLATE = "HX" + "a1" * 16
@@ -58,6 +59,22 @@ class World(Protocol):
         """The next message is lost, and its sender never learns."""
         ...
 
+    async def ends(self, number: str, fate: str, word: Word) -> None:
+        """Messages to `number` will have this fate of the sandbox's, or Twilio's code, which reads as `word`."""
+        ...
+
+    async def at_rest(self) -> None:
+        """What is under way has come to its end."""
+        ...
+
+    async def is_busy_for(self, method: Method) -> None:
+        """`look_up` or `redact` gets no answer, for as long as one call tries."""
+        ...
+
+    async def redacted(self) -> list[str]:
+        """The ids of the messages whose text Twilio has no more."""
+        ...
+
     async def inbox(self) -> list[Seen]: ...
 
     async def close(self) -> None:
@@ -70,6 +87,7 @@ class FakeWorld:
         self.clock = FakeClock(datetime(2026, 12, 1, 7, tzinfo=UTC))
         self._fake = FakeCourier(self.clock, templates={"nl"})
         self.courier: Courier = self._fake
+        self._ends: dict[str, Word] = {}
 
     async def refuses(self, number: str, code: int, error: FirstpassError) -> None:  # noqa: ARG002 - Twilio's
         self._fake.refusals[number] = error
@@ -82,6 +100,18 @@ class FakeWorld:
 
     async def breaks(self) -> None:
         self._fake.fail_next(Unconfirmed(Reason.MESSAGE_UNCONFIRMED))
+
+    async def ends(self, number: str, fate: str, word: Word) -> None:  # noqa: ARG002 - the sandbox's
+        self._ends[number] = word
+
+    async def at_rest(self) -> None:
+        self._fake.words |= {sent.id: self._ends[sent.number] for sent in self._fake.sent if sent.number in self._ends}
+
+    async def is_busy_for(self, method: Method) -> None:
+        self._fake.fail_next(Later(Reason.TWILIO_BUSY, timedelta(seconds=60)), method=method)
+
+    async def redacted(self) -> list[str]:
+        return sorted(set(self._fake.redacted))
 
     async def inbox(self) -> list[Seen]:
         return [Seen(sent.number, sent.channel, sent.text) for sent in self._fake.sent]
@@ -120,6 +150,19 @@ class SandboxWorld:
 
     async def breaks(self) -> None:
         await self._fault(1, kind="drop", when="before")
+
+    async def ends(self, number: str, fate: str, word: Word) -> None:  # noqa: ARG002 - the fake's
+        await self._phone.script(number, fate)
+
+    async def at_rest(self) -> None:
+        await until(self._phone.pending, lambda pending: not pending["messages"])
+
+    async def is_busy_for(self, method: Method) -> None:
+        operation = {"send": "create_message", "look_up": "fetch_message", "redact": "redact_message"}[method]
+        await self._fault(3, operation=operation, status=503, body="<h1>Service Unavailable</h1>")
+
+    async def redacted(self) -> list[str]:
+        return sorted(seen["sid"] for seen in await self._phone.inbox() if seen["redacted"])
 
     async def _fault(self, times: int, **fault: object) -> None:
         self._faults.append(times)
@@ -273,3 +316,89 @@ async def test_many_at_once_each_get_their_own(world: World) -> None:
     messages = await asyncio.gather(*sends)
     assert len({message.id for message in messages}) == len(meant)
     assert sorted(await world.inbox(), key=lambda seen: seen.number) == meant
+
+
+# --- after it was sent ---
+
+NO_SUCH = f"SM{'f' * 32}"
+"""The id of a message nobody sent."""
+
+
+@pytest.mark.parametrize(
+    ("fate", "word"),
+    [
+        ("sent", Word(Delivery.SENT)),
+        ("delivered", Word(Delivery.DELIVERED)),
+        ("read", Word(Delivery.READ)),
+        ("undelivered", Word(Delivery.UNDELIVERED, Reason.PHONE_UNREACHABLE)),
+        ("failed", Word(Delivery.FAILED, Reason.PHONE_UNREACHABLE)),
+        ("30005", Word(Delivery.UNDELIVERED, Reason.UNDELIVERABLE)),
+        ("30034", Word(Delivery.UNDELIVERED, Reason.TWILIO_DENIED)),
+    ],
+)
+async def test_a_look_up_says_what_became_of_a_message(world: World, fate: str, word: Word) -> None:
+    await world.ends(NUMBER, fate, word)
+    message = await world.courier.send(NUMBER, Channel.SMS, None, Secret("6aXk9p2B"), "case-1-1", LATER_ON)
+    await world.at_rest()
+    assert await world.courier.look_up(message.id, LATER_ON) == word
+    assert await world.courier.look_up(message.id, LATER_ON) == word
+
+
+async def test_a_message_nobody_knows_is_queued(world: World) -> None:
+    assert await world.courier.look_up(NO_SUCH, LATER_ON) == Word(Delivery.QUEUED)
+
+
+async def test_a_look_up_is_of_one_message_among_many(world: World) -> None:
+    await world.ends("+491713920002", "30003", gone := Word(Delivery.UNDELIVERED, Reason.PHONE_UNREACHABLE))
+    await world.ends(NUMBER, "delivered", there := Word(Delivery.DELIVERED))
+    sends = [
+        world.courier.send(number, Channel.SMS, None, Secret("6aXk9p2B"), "case-1-1", LATER_ON)
+        for number in ("+491713920002", NUMBER)
+    ]
+    messages = await asyncio.gather(*sends)
+    await world.at_rest()
+    assert [await world.courier.look_up(message.id, LATER_ON) for message in messages] == [gone, there]
+
+
+async def test_redacting_empties_one_message_and_may_be_repeated(world: World) -> None:
+    first = await world.courier.send(NUMBER, Channel.SMS, None, Secret("6aXk9p2B"), "case-1-1", LATER_ON)
+    await world.courier.send(NUMBER, Channel.SMS, None, Secret("7bYm3q4C"), "case-1-2", LATER_ON)
+    assert await world.redacted() == []
+    await world.courier.redact(first.id, LATER_ON)
+    assert await world.redacted() == [first.id]
+    await world.courier.redact(first.id, LATER_ON)
+    assert await world.redacted() == [first.id]
+
+
+async def test_an_emptied_message_still_says_what_became_of_it(world: World) -> None:
+    await world.ends(NUMBER, "delivered", word := Word(Delivery.DELIVERED))
+    message = await world.courier.send(NUMBER, Channel.SMS, None, Secret("6aXk9p2B"), "case-1-1", LATER_ON)
+    await world.at_rest()
+    await world.courier.redact(message.id, LATER_ON)
+    assert await world.courier.look_up(message.id, LATER_ON) == word
+
+
+async def test_redacting_what_is_gone_is_fine(world: World) -> None:
+    await world.courier.redact(NO_SUCH, LATER_ON)
+
+
+@pytest.mark.parametrize("stop_at", [1000.0, 999.0])
+async def test_nothing_is_asked_once_the_time_is_over(world: World, stop_at: float) -> None:
+    message = await world.courier.send(NUMBER, Channel.SMS, None, Secret("6aXk9p2B"), "case-1-1", LATER_ON)
+    for ask in (world.courier.look_up, world.courier.redact):
+        with pytest.raises(Later) as raised:
+            await ask(message.id, stop_at)
+        assert raised.value.reason is Reason.OUT_OF_TIME
+    assert await world.redacted() == []
+
+
+@pytest.mark.parametrize("method", ["look_up", "redact"])
+async def test_without_an_answer_it_is_for_later(world: World, method: Method) -> None:
+    message = await world.courier.send(NUMBER, Channel.SMS, None, Secret("6aXk9p2B"), "case-1-1", LATER_ON)
+    await world.is_busy_for(method)
+    ask = {"look_up": world.courier.look_up, "redact": world.courier.redact}[method]
+    with pytest.raises(Later) as raised:
+        await ask(message.id, LATER_ON)
+    assert (raised.value.reason, raised.value.after) == (Reason.TWILIO_BUSY, SHORTLY)
+    assert await world.redacted() == []
+    await ask(message.id, LATER_ON)
