@@ -40,7 +40,8 @@ class FakeCourier:
     `sent` is what left, in order; `calls` counts every send that was asked for, also those that failed. `refusals`
     says how sends to a number end. `words` says what a look-up of a message finds, by its id: a message nobody gave a
     word is still `queued`, as one never sent. `redacted` are the messages that were emptied, in order, once per call.
-    `called` names every method asked for, in order. `fail_next` makes the next call of a method fail, before or after it took effect.
+    `called` names every method asked for, in order. `fail_next` makes the next call of a method fail, before or after
+    it took effect.
     """
 
     def __init__(self, clock: Clock, templates: Iterable[str] = ("default",)) -> None:
