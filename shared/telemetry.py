@@ -37,6 +37,7 @@ class Event(StrEnum):
     HALTED = "issuing-halted"
     YIELDED = "run-yielded"
     FAILED = "run-failed"
+    AGENDA_ROW_UNREADABLE = "agenda-row-unreadable"
 
 
 FIELDS = frozenset({"case", "issuance", "attempt", "state", "reason", "channel", "until", "minutes", "error", "detail"})
