@@ -48,6 +48,7 @@ class Event(StrEnum):
     WIPED = "contact-wiped"
     FORGOTTEN = "case-forgotten"
     SWEPT = "agenda-swept"
+    AGENDA_ROW_UNREADABLE = "agenda-row-unreadable"
 
 
 FIELDS = frozenset(

@@ -150,15 +150,17 @@ def ledger() -> "TableLedger":
     from shared.adapters.tables import TableLedger  # noqa: PLC0415 - as above
 
     keys = [key.strip() for key in settings()["SEAL_KEYS"].open().split(",")]
-    return TableLedger(_table_service(), Seal(keys), fingerprints(), _clock)
+    budget = settings()["HOURLY_BUDGET"]
+    return TableLedger(_table_service(), Seal(keys), fingerprints(), _clock, hourly_budget=budget)
 
 
 @cache
 def bus() -> "ServiceBusBus":
-    """The queue of dead letters."""
+    """The queues of dead letters and of events."""
     from shared.adapters.service_bus import ServiceBusBus  # noqa: PLC0415 - as above
 
-    return ServiceBusBus(_service_bus, settings()["DEAD_LETTERS_QUEUE"], _clock)
+    chosen = settings()
+    return ServiceBusBus(_service_bus, chosen["DEAD_LETTERS_QUEUE"], _clock, events_queue=chosen["JOINERS_QUEUE"])
 
 
 @cache

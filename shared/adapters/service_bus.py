@@ -1,15 +1,15 @@
-"""The queue of dead letters on Azure Service Bus."""
+"""The queues the app writes to on Azure Service Bus: dead letters, and nudges among the events."""
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
 from azure.core.exceptions import ClientAuthenticationError
-from azure.servicebus import ServiceBusMessage
+from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch
 from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 from azure.servicebus.exceptions import (
     MessageSizeExceededError,
@@ -21,10 +21,12 @@ from azure.servicebus.exceptions import (
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from shared.errors import BusUnavailable, Reason
-from shared.ports import Clock
+from shared.ports import Clock, WakeRow
 
 DESCRIPTION_LENGTH: Final = 1_000
 """Characters; Service Bus allows a few thousand, and all headers of a message together 64 KB."""
+ENVELOPE: Final = 1_024
+"""Bytes of a batch that the SDK does not count when it says whether a message still fits: it fills one too full."""
 
 
 class _Again(Exception):  # noqa: N818 - reads as the errors of shared/errors.py do
@@ -42,11 +44,7 @@ class Patience:
 
 
 class ServiceBusBus:
-    """Implements ports.Bus. `connect` builds a client, and builds another when one has failed.
-
-    One sender stays open, and one message at a time goes through it: the SDK's senders duplicate messages, or fail,
-    when several coroutines share them.
-    """
+    """Implements ports.Bus. `connect` builds a client, and builds another when one has failed."""
 
     def __init__(
         self,
@@ -54,16 +52,24 @@ class ServiceBusBus:
         dead_letter_queue: str,
         clock: Clock,
         *,
+        events_queue: str,
         patience: Patience = Patience(),
     ) -> None:
-        self._connect, self._queue, self._clock, self._patience = connect, dead_letter_queue, clock, patience
-        self._turn = asyncio.Lock()
-        self._open: tuple[ServiceBusClient, ServiceBusSender] | None = None
+        self._dead_letters = _Queue(connect, dead_letter_queue, clock, patience)
+        self._events = _Queue(connect, events_queue, clock, patience)
 
     async def close(self) -> None:
-        """Close the connection."""
-        async with self._turn:
-            await self._drop()
+        """Close the connections."""
+        await self._dead_letters.close()
+        await self._events.close()
+
+    async def nudge(self, rows: Sequence[WakeRow]) -> None:
+        """See ports.Bus.
+
+        Raises:
+            BusUnavailable: after several tries, all under the rows' ids.
+        """
+        await self._events.put([_nudge(row) for row in rows])
 
     async def dead_letter(self, body: bytes, reason: Reason, description: str) -> None:
         """See ports.Bus. `description` is cut to DESCRIPTION_LENGTH.
@@ -71,9 +77,32 @@ class ServiceBusBus:
         Raises:
             BusUnavailable: after several tries, all under one message id.
         """
-        letter = _letter(body, reason, description)
-        stop_at = self._clock.monotonic() + self._patience.total
+        await self._dead_letters.put([_letter(body, reason, description)])
 
+
+class _Queue:
+    """One queue, with a connection of its own: what breaks one queue's does not meet the other's in mid-send.
+
+    One sender stays open, and one send at a time goes through it: the SDK's senders duplicate messages, or fail, when
+    several coroutines share them.
+    """
+
+    def __init__(self, connect: Callable[[], ServiceBusClient], name: str, clock: Clock, patience: Patience) -> None:
+        self._connect, self._name, self._clock, self._patience = connect, name, clock, patience
+        self._turn = asyncio.Lock()
+        self._open: tuple[ServiceBusClient, ServiceBusSender] | None = None
+
+    async def close(self) -> None:
+        async with self._turn:
+            await self._drop()
+
+    async def put(self, messages: Sequence[ServiceBusMessage]) -> None:
+        """Send them all, as many at once as fit; what has been taken is not sent again when a later send fails."""
+        left, stop_at = list(messages), self._clock.monotonic() + self._patience.total
+        while left:
+            del left[: await self._put_some(left, stop_at)]
+
+    async def _put_some(self, messages: Sequence[ServiceBusMessage], stop_at: float) -> int:
         def is_over(state: RetryCallState) -> bool:
             return state.attempt_number >= self._patience.tries or self._clock.monotonic() >= stop_at
 
@@ -84,31 +113,34 @@ class ServiceBusBus:
             reraise=True,
         )
         try:
-            await retrying(self._send, letter, stop_at)
+            return await retrying(self._send, messages, stop_at)
         except _Again:
             raise BusUnavailable("bus-unavailable") from None
 
-    async def _send(self, letter: ServiceBusMessage, stop_at: float) -> None:
+    async def _send(self, messages: Sequence[ServiceBusMessage], stop_at: float) -> int:
         async with self._turn:
             if self._clock.monotonic() > stop_at:  # others spent our time trying
                 raise BusUnavailable("bus-unavailable")
             try:
-                await self._try(letter)
+                return await self._try(messages)
             except BaseException:  # cancelled in mid-send, too: nobody knows what the SDK's sender still holds then
                 await self._drop()
                 raise
 
-    async def _try(self, letter: ServiceBusMessage) -> None:
+    async def _try(self, messages: Sequence[ServiceBusMessage]) -> int:
         try:
             async with asyncio.timeout(self._patience.each):
-                await self._sender().send_messages(letter, timeout=self._patience.each)
+                sender = self._sender()
+                parcel, count = await _packed(sender, messages)
+                await sender.send_messages(parcel, timeout=self._patience.each)
         except Exception as error:  # noqa: BLE001 - a broken connection shows as anything, AttributeError included
             raise _in_our_words(error) from None
+        return count
 
     def _sender(self) -> ServiceBusSender:
         if self._open is None:
             client = self._connect()
-            self._open = client, client.get_queue_sender(self._queue)
+            self._open = client, client.get_queue_sender(self._name)
         return self._open[1]
 
     async def _drop(self) -> None:
@@ -118,6 +150,22 @@ class ServiceBusBus:
         with suppress(Exception):  # what is broken need not close well
             async with asyncio.timeout(self._patience.each):
                 await client.close()
+
+
+async def _packed(
+    sender: ServiceBusSender, messages: Sequence[ServiceBusMessage]
+) -> tuple[ServiceBusMessage | ServiceBusMessageBatch, int]:
+    """What to send next, and how many of the messages it is. One goes by itself: a batch may hold fewer bytes."""
+    if len(messages) == 1:
+        return messages[0], 1
+    full = (await sender.create_message_batch()).max_size_in_bytes
+    batch = await sender.create_message_batch(full - ENVELOPE)
+    for message in messages:
+        try:
+            batch.add_message(message)
+        except MessageSizeExceededError:
+            break
+    return (batch, len(batch)) if len(batch) else (messages[0], 1)
 
 
 _CODES: Final[Mapping[type[Exception], str]] = {
@@ -136,6 +184,12 @@ def _in_our_words(error: Exception) -> Exception:
         if isinstance(error, kind):
             return BusUnavailable(code)
     return _Again()
+
+
+def _nudge(row: WakeRow) -> ServiceBusMessage:
+    """One id per version of a row: sent twice it is one message to duplicate detection, written again it is another."""
+    body = json.dumps({"type": "case.nudge.v1", "data": {"caseId": row.case_id}})
+    return ServiceBusMessage(body, message_id=row.id, content_type="application/json")
 
 
 def _letter(body: bytes, reason: Reason, description: str) -> ServiceBusMessage:

@@ -1,4 +1,4 @@
-"""One table of Azure Table Storage: point reads and transactions, repeated for a few seconds, errors in our words."""
+"""One table of Azure Table Storage: reads by key and transactions, repeated for a few seconds, errors in our words."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,6 +16,10 @@ from shared.errors import LedgerUnavailable
 
 Operation = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 
+TRANSACTION: Final = 100
+"""How many operations a transaction holds at most."""
+_PAGE: Final = 1000
+"""How many rows the service gives at once at most."""
 _ONCE: Final = {"retry_total": 0}
 """The SDK repeats what it takes for a failed connection, transactions too, even when the service had committed."""
 
@@ -59,6 +63,12 @@ def replace_row(row: Mapping[str, Any], etag: str) -> Operation:
     return ("update", row, condition)
 
 
+def delete_row(partition_key: str, row_key: str, etag: str | None = None) -> Operation:
+    """Remove a row, whatever it has become; with `etag`, only the version read as that."""
+    condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+    return ("delete", {"PartitionKey": partition_key, "RowKey": row_key}, condition)
+
+
 class Table:
     """One table, created when it turns out to be missing. Every method raises LedgerUnavailable."""
 
@@ -81,35 +91,77 @@ class Table:
         """The rows of a partition with `from_key` <= RowKey < `below_key`, in their order."""
         where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @below"
         keys = {"partition": partition_key, "first": from_key, "below": below_key}
+        return await self.find(where, keys, lambda row: row)
 
-        async def read() -> list[TableEntity]:
-            return [row async for row in self._client.query_entities(where, parameters=keys, retry_total=0)]
+    async def find[T](
+        self,
+        where: str,
+        parameters: Mapping[str, str],
+        read: Callable[[TableEntity], T | None],
+        *,
+        at_most: int | None = None,
+        select: Sequence[str] | None = None,
+    ) -> list[T]:
+        """What `read` makes of the rows that fit, in the order of their keys; a row of which it makes None is left out.
+
+        No page is asked for that `at_most` does not need.
+        """
+        columns, page = list(select) if select else None, min(at_most or _PAGE, _PAGE)
+
+        async def collect() -> list[T]:
+            found: list[T] = []
+            async for row in self._client.query_entities(
+                where, parameters=dict(parameters), select=columns, results_per_page=page, **_ONCE
+            ):
+                found += [made] if (made := read(row)) is not None else []
+                if len(found) == at_most:
+                    break
+            return found
 
         try:
-            return await self._call(read)
-        except (_Missing, Conflict):  # no answers a query can have
+            return await self._call(collect)
+        except Conflict:  # no answer a query can have
             raise LedgerUnavailable("ledger-rejected") from None
 
     async def put(self, row: Mapping[str, Any]) -> None:
         """Write a row whatever is there: half the work of a transaction, and free to repeat."""
         await self._call(lambda: self._client.upsert_entity(row, mode=UpdateMode.REPLACE, **_ONCE))
 
+    async def swap(self, found: TableEntity | None, row: Mapping[str, Any]) -> bool:
+        """Write `row` in place of `found` (None: where no row was); False when another write came in between.
+
+        False also when that other write was an earlier try of this one, whose answer was lost.
+        """
+        change = insert(row) if found is None else replace_row(row, str(found.metadata["etag"]))
+        try:
+            await self.write(change)
+        except Conflict:
+            return False
+        return True
+
     async def write(self, *operations: Operation) -> list[str | None]:
-        """Commit all or none of them (same PartitionKey); gives the new ETags in their order.
+        """Commit all or none of them (same PartitionKey, at most TRANSACTION); gives the new ETags in their order.
 
         Raises:
-            Conflict: a row was there, or not there, or not the one read.
+            Conflict: a row was there, or not there, or not the one read. To remove a row that is not there, alone,
+                is no conflict.
         """
         if len(operations) == 1:
-            return [(await self._call(lambda: self._write_one(*operations[0]))).get("etag")]
-        answers = await self._call(lambda: self._client.submit_transaction(operations, **_ONCE))
-        return [answer.get("etag") for answer in answers]
+            answers = [await self._call(lambda: self._write_one(*operations[0]))]
+        else:
+            answers = await self._call(lambda: self._client.submit_transaction(operations, **_ONCE))
+        return [answer.get("etag") if answer else None for answer in answers]
 
     def _write_one(
         self, verb: str, row: Mapping[str, Any], condition: Mapping[str, Any]
-    ) -> Awaitable[Mapping[str, Any]]:
+    ) -> Awaitable[Mapping[str, Any] | None]:
         """A transaction of one costs more than twice the CPU of the same write alone."""
-        write: Any = {"create": self._client.create_entity, "update": self._client.update_entity}[verb]
+        verbs = {
+            "create": self._client.create_entity,
+            "update": self._client.update_entity,
+            "delete": self._client.delete_entity,
+        }
+        write: Any = verbs[verb]
         return write(row, **condition, **_ONCE)
 
     async def _call[T](self, send: Callable[[], Awaitable[T]]) -> T:

@@ -1,14 +1,16 @@
 """The ledger on Azure Table Storage: four tables, and every promise about the order of their writes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import Any, Final
 from uuid import uuid4
 
 from azure.data.tables.aio import TableServiceClient
 
-from shared.adapters.agenda import row_keys, row_to_write
+from shared.adapters.agenda_table import Agenda
+from shared.adapters.budget import Budget
 from shared.adapters.case_rows import (
     HEAD,
     HISTORY,
@@ -22,11 +24,20 @@ from shared.adapters.case_rows import (
 )
 from shared.adapters.person_rows import PERSON, acquaintance_of, person_row
 from shared.adapters.seal import Fingerprints, Seal
-from shared.adapters.storage import Conflict, Operation, Patience, Table, insert, replace_row
+from shared.adapters.storage import (
+    TRANSACTION,
+    Conflict,
+    Operation,
+    Patience,
+    Table,
+    delete_row,
+    insert,
+    replace_row,
+)
 from shared.case import Case
 from shared.errors import Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
-from shared.ports import Clock, Move
+from shared.ports import Clock, Move, WakeRow
 from shared.states import FREE
 
 PAUSE_KNOWN_FOR: Final = 5.0
@@ -34,7 +45,8 @@ PAUSE_KNOWN_FOR: Final = 5.0
 ROUNDS: Final = 8
 """How often a row that others write at the same time is read again before we give up."""
 
-_CONTROL, _PAUSE = "control", "pause"
+_CONTROL, _PAUSE, _HEARTBEAT, _BUDGET = "control", "pause", "heartbeat", "budget"
+_KEYS: Final = ("PartitionKey", "RowKey")
 
 
 class TableLedger:
@@ -51,13 +63,15 @@ class TableLedger:
         fingerprints: Fingerprints,
         clock: Clock,
         *,
+        hourly_budget: int = 0,
         patience: Patience = Patience(),  # noqa: B008 - frozen
     ) -> None:
         self._service, self._seal, self._fingerprints, self._clock = service, seal, fingerprints, clock
         self._cases = Table(service, "cases", patience)
-        self._agenda = Table(service, "agenda", patience)
+        self._agenda = Agenda(Table(service, "agenda", patience), clock)
         self._people = Table(service, "people", patience)
         self._control = Table(service, "control", patience)
+        self._budget = Budget(self._control, (_CONTROL, _BUDGET), clock, hourly_budget)
         self._pause_seen: tuple[float, datetime | None] | None = None
 
     async def close(self) -> None:
@@ -71,7 +85,7 @@ class TableLedger:
 
     async def save(self, before: Case | None, after: Case, actor: str) -> Case:
         """See ports.Ledger. The wake row comes first: die in between, and a harmless nudge is all that is left."""
-        after = await self._woken(after)
+        after = await self._agenda.woken(after)
         ours = uuid4().hex
         head = head_row(after, self._seal) | {"write": ours}
         change = replace_row(head, before.etag) if before and before.etag else insert(head)
@@ -87,7 +101,7 @@ class TableLedger:
 
     async def wake(self, case: Case) -> None:
         """See ports.Ledger."""
-        await self._woken(case)
+        await self._agenda.woken(case)
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
         """See ports.Ledger. Taking a person always writes the row: two cases that take them at once cannot both win."""
@@ -101,7 +115,7 @@ class TableLedger:
                 return known.as_person(shown, other_case_open=True)
             if holder and holder.deletions_left:
                 return known.as_person(shown, other_case_ending=True)
-            if await self._wrote(self._people, row, person_row(key, replace(known, open_case=case_id))):
+            if await self._people.swap(row, person_row(key, replace(known, open_case=case_id))):
                 return known.as_person(shown)
         raise LedgerUnavailable("ledger-contended")
 
@@ -119,13 +133,50 @@ class TableLedger:
         finally:
             self._pause_seen = None
 
-    async def _woken(self, case: Case) -> Case:
-        moment = row_to_write(case, self._clock.now())
-        if moment is None:
-            return case
-        partition_key, row_key = row_keys(moment, case.id)
-        await self._agenda.put({"PartitionKey": partition_key, "RowKey": row_key, "case_id": case.id})
-        return replace(case, woken_at=moment)
+    async def spend(self) -> None:
+        """See ports.Ledger. One write reserves a block of passes for this process; what it does not use is wasted."""
+        await self._budget.spend()
+
+    async def forget(self, case: Case) -> None:
+        """See ports.Ledger. With less than a hundred moves all go at once; else older ones first. Free to repeat."""
+        for _ in range(ROUNDS):
+            moves = await self._cases.rows(case.id, *HISTORY)
+            rows = [delete_row(case.id, move["RowKey"]) for move in moves]
+            if await self._removed(*rows, delete_row(case.id, HEAD, _version(case))):
+                return
+            head = await self._cases.get(case.id, HEAD, select=_KEYS)
+            if head is not None and head.metadata["etag"] != case.etag:
+                raise Moved
+        raise LedgerUnavailable("ledger-contended")
+
+    async def due(self, at_most: int) -> list[WakeRow]:
+        """See ports.Ledger."""
+        return await self._agenda.due(at_most)
+
+    async def done(self, rows: Sequence[WakeRow]) -> None:
+        """See ports.Ledger."""
+        await self._agenda.done(rows)
+
+    async def next_wake(self) -> datetime | None:
+        """The minute of the earliest row of the agenda, due or not."""
+        return await self._agenda.earliest()
+
+    async def beat(self) -> None:
+        """See ports.Ledger."""
+        await self._control.put({"PartitionKey": _CONTROL, "RowKey": _HEARTBEAT, "at": write_time(self._clock.now())})
+
+    async def heartbeat(self) -> datetime | None:
+        """When the agenda was last read."""
+        row = await self._control.get(_CONTROL, _HEARTBEAT)
+        return None if row is None else _beat_of(row)
+
+    async def _removed(self, *rows: Operation) -> bool:
+        try:
+            for some in batched(rows, TRANSACTION, strict=False):
+                await self._cases.write(*some)
+        except Conflict:
+            return False
+        return True
 
     async def _etag_if_landed(self, case_id: str, ours: str) -> str:
         row = await self._cases.get(case_id, HEAD, select=["write"])
@@ -154,17 +205,9 @@ class TableLedger:
             in_force = until is not None and until > now
             if until is not None and until >= now + lasts:
                 return False
-            if await self._wrote(self._control, found, {**row, "began": began} if in_force else row):
+            if await self._control.swap(found, {**row, "began": began} if in_force else row):
                 return not in_force
         raise LedgerUnavailable("ledger-contended")
-
-    async def _wrote(self, table: Table, found: Any, row: Mapping[str, Any]) -> bool:  # noqa: ANN401
-        change: Operation = insert(row) if found is None else replace_row(row, found.metadata["etag"])
-        try:
-            await table.write(change)
-        except Conflict:
-            return False
-        return True
 
 
 def _pause_of(row: Mapping[str, Any] | None) -> tuple[datetime | None, str | None]:
@@ -174,3 +217,16 @@ def _pause_of(row: Mapping[str, Any] | None) -> tuple[datetime | None, str | Non
         return read_time(row["until"]), str(row["began"])
     except (KeyError, TypeError, ValueError):
         raise UnreadableRow from None
+
+
+def _beat_of(row: Mapping[str, Any]) -> datetime:
+    try:
+        return read_time(row["at"])
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableRow from None
+
+
+def _version(case: Case) -> str:
+    if case.etag is None:  # never read: whatever is there is another
+        raise Moved
+    return case.etag

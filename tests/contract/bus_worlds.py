@@ -1,9 +1,13 @@
 """Two worlds a bus can live in, the fake's and the broker's, arranged and looked at in the same words."""
 
 import gc
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
+from uuid import uuid4
 
 from aiohttp import ClientSession
 from azure.servicebus import ServiceBusReceivedMessage
@@ -11,14 +15,18 @@ from azure.servicebus.aio import ServiceBusClient
 
 from sandbox.process import Service, start
 from shared.adapters.service_bus import Patience, ServiceBusBus
-from shared.ports import Bus
+from shared.ports import Bus, WakeRow
 from shared.wiring import SystemClock
-from tests.fakes.bus import DeadLetter, FakeBus
+from tests.fakes.bus import DeadLetter, FakeBus, Method, When
 
-QUEUE = "joiners-dead-letters"
+QUEUE, EVENTS = "joiners-dead-letters", "joiners"
 IMPATIENT = Patience(each=5.0, total=10.0, pause=0.05, tries=2)
 
-type When = Literal["before", "after"]
+
+def wake_rows(count: int) -> list[WakeRow]:
+    """Rows of so many cases, as the agenda gives them."""
+    due, ids = datetime(2026, 11, 30, 7, 3, tzinfo=UTC), [uuid4().hex for _ in range(count)]
+    return [WakeRow(id=sha256(each.encode()).hexdigest(), case_id=each, due=due, etag="1") for each in ids]
 
 
 class World(Protocol):
@@ -26,11 +34,15 @@ class World(Protocol):
     def bus(self) -> Bus: ...
 
     async def letters(self) -> list[DeadLetter]:
-        """What this test put into the queue."""
+        """What this test put among the dead letters."""
         ...
 
-    async def outage(self, when: When) -> None:
-        """The next dead letter fails for good, before or after it takes effect."""
+    async def nudges(self) -> list[tuple[str, str]]:
+        """Message ids and case ids of the nudges this test put among the events."""
+        ...
+
+    async def outage(self, method: Method, when: When) -> None:
+        """The next call of `method` fails for good, before or after it takes effect."""
         ...
 
     async def fired(self) -> bool: ...
@@ -43,28 +55,32 @@ class FakeWorld:
     async def letters(self) -> list[DeadLetter]:
         return self.bus.letters
 
-    async def outage(self, when: When) -> None:
-        self.bus.fail_next(when=when)
+    async def nudges(self) -> list[tuple[str, str]]:
+        return self.bus.nudges
+
+    async def outage(self, method: Method, when: When) -> None:
+        self.bus.fail_next(method, when)
 
     async def fired(self) -> bool:
         return bool(self.bus.fired)
 
 
 class Watcher:
-    """Sees what is in the queue without taking it out; opening the SDK's receivers takes long, so there is one."""
+    """Sees what is in the queues without taking it out; opening the SDK's receivers takes long: there is one each."""
 
     def __init__(self, broker: Service) -> None:
         self._client = ServiceBusClient.from_connection_string(broker.url)
-        self._receiver = self._client.get_queue_receiver(QUEUE)
+        self._receivers = {queue: self._client.get_queue_receiver(queue) for queue in (QUEUE, EVENTS)}
 
-    async def peek(self) -> list[ServiceBusReceivedMessage]:
+    async def peek(self, queue: str = QUEUE, after: int = 0) -> list[ServiceBusReceivedMessage]:
         found: list[ServiceBusReceivedMessage] = []
-        while more := await self._receiver.peek_messages(100, sequence_number=_after(found)):
+        while more := await self._receivers[queue].peek_messages(100, sequence_number=_last(found, after) + 1):
             found += more
         return found
 
     async def close(self) -> None:
-        await self._receiver.close()
+        for receiver in self._receivers.values():
+            await receiver.close()
         await self._client.close()
 
 
@@ -76,11 +92,11 @@ class BrokerWorld:
         self.bus = self.bus_with(IMPATIENT)
 
     def bus_with(self, patience: Patience, queue: str = QUEUE) -> ServiceBusBus:
-        self._buses.append(ServiceBusBus(self._connect, queue, SystemClock(), patience=patience))
+        self._buses.append(ServiceBusBus(self._connect, queue, SystemClock(), events_queue=EVENTS, patience=patience))
         return self._buses[-1]
 
     async def __aenter__(self) -> Self:
-        self._there_already = len(await self.watcher.peek())
+        self._last = {queue: _last(await self.watcher.peek(queue)) for queue in (QUEUE, EVENTS)}
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -92,17 +108,24 @@ class BrokerWorld:
     async def letters(self) -> list[DeadLetter]:
         return [_letter(message) for message in await self.messages()]
 
-    async def messages(self) -> list[ServiceBusReceivedMessage]:
-        return (await self.watcher.peek())[self._there_already :]
+    async def nudges(self) -> list[tuple[str, str]]:
+        return [_nudge(message) for message in await self.messages(EVENTS)]
 
-    async def outage(self, when: When) -> None:
-        await self.fault(kind="status", when=when, status=503, times=99)
+    async def messages(self, queue: str = QUEUE) -> list[ServiceBusReceivedMessage]:
+        return await self.watcher.peek(queue, self._last[queue])
 
-    async def fault(self, **fault: Any) -> None:
-        await self._control("POST", {"operation": f"send/{QUEUE}", **fault})
+    async def outage(self, method: Method, when: When) -> None:
+        queue = {"dead_letter": QUEUE, "nudge": EVENTS}[method]
+        await self.fault(queue, kind="status", when=when, status=503, times=99)
+
+    async def fault(self, queue: str = QUEUE, **fault: Any) -> None:
+        await self._control("POST", {"operation": f"send/{queue}", **fault})
 
     async def fired(self) -> bool:
-        return all(fault["fired"] for fault in await self._control("GET"))
+        return all(fault["fired"] for fault in await self.faults())
+
+    async def faults(self) -> list[Any]:
+        return await self._control("GET")
 
     def _connect(self) -> ServiceBusClient:
         self.connected += 1
@@ -115,8 +138,15 @@ class BrokerWorld:
             return None if answer.status == 204 else await answer.json()
 
 
-def _after(found: list[ServiceBusReceivedMessage]) -> int:
-    return (found[-1].sequence_number or 0) + 1 if found else 1
+def _last(found: list[ServiceBusReceivedMessage], otherwise: int = 0) -> int:
+    return (found[-1].sequence_number or 0) if found else otherwise
+
+
+def _nudge(message: ServiceBusReceivedMessage) -> tuple[str, str]:
+    body = json.loads(b"".join(message.body))
+    assert body == {"type": "case.nudge.v1", "data": {"caseId": body["data"]["caseId"]}}
+    assert (message.content_type, message.application_properties or {}) == ("application/json", {})
+    return str(message.message_id), body["data"]["caseId"]
 
 
 def _letter(message: ServiceBusReceivedMessage) -> DeadLetter:

@@ -2,12 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import batched
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from uuid import uuid4
 
 from aiohttp import ClientSession, web
 from azure.core.exceptions import ResourceNotFoundError
@@ -44,9 +46,19 @@ class World(Protocol):
         """A second process's ledger over the same rows."""
         ...
 
+    async def budgeted(self, hourly: int) -> Ledger:
+        """A process's ledger, with that many passes an hour for all of them."""
+        ...
+
     async def agenda(self) -> set[tuple[str, str]]: ...
 
+    async def note(self, keys: tuple[str, str]) -> None:
+        """Write a row of the agenda, or write it again, whatever its keys."""
+        ...
+
     async def clear(self, table: Literal["agenda"]) -> None: ...
+
+    async def last_beat(self) -> datetime | None: ...
 
     async def history(self, case_id: str) -> list[Row]: ...
 
@@ -72,11 +84,21 @@ class FakeWorld:
     async def another(self) -> Ledger:
         return self.ledger
 
+    async def budgeted(self, hourly: int) -> Ledger:
+        self.ledger.budget = hourly
+        return self.ledger
+
     async def agenda(self) -> set[tuple[str, str]]:
         return set(self.ledger.agenda)
 
+    async def note(self, keys: tuple[str, str]) -> None:
+        self.ledger.agenda[keys] = uuid4().hex
+
     async def clear(self, table: Literal["agenda"]) -> None:
         getattr(self.ledger, table).clear()
+
+    async def last_beat(self) -> datetime | None:
+        return self.ledger.beats[-1] if self.ledger.beats else None
 
     async def history(self, case_id: str) -> list[Row]:
         rows = [asdict(move) for move in self.ledger.moves.get(case_id, [])]
@@ -199,6 +221,11 @@ _OPERATIONS = {
     "meet": ("write people",),
     "admit": ("read control",),
     "pause": ("write control",),
+    "spend": ("write control",),
+    "forget": ("write cases",),
+    "due": ("read agenda",),
+    "done": ("write agenda",),
+    "beat": ("write control",),
 }
 
 
@@ -211,13 +238,19 @@ class TableWorld:
         self._ledgers: list[TableLedger] = []
         self.ledger = self.ledger_with(IMPATIENT)
 
-    def ledger_with(self, patience: Patience, keys: tuple[str, ...] = (KEY,)) -> TableLedger:
-        service = TableServiceClient.from_connection_string(self._string)
-        self._ledgers.append(TableLedger(service, Seal(keys), FINGERPRINTS, self.clock, patience=patience))
-        return self._ledgers[-1]
+    def ledger_with(
+        self, patience: Patience, keys: tuple[str, ...] = (KEY,), *, budget: int = 0, clock: FakeClock | None = None
+    ) -> TableLedger:
+        service, clock = TableServiceClient.from_connection_string(self._string), clock or self.clock
+        made = TableLedger(service, Seal(keys), FINGERPRINTS, clock, hourly_budget=budget, patience=patience)
+        self._ledgers.append(made)
+        return made
 
     async def another(self) -> Ledger:
         return self.ledger_with(IMPATIENT)
+
+    async def budgeted(self, hourly: int) -> Ledger:
+        return self.ledger_with(IMPATIENT, budget=hourly)
 
     async def rows(self, table: str, partition_key: str | None = None) -> list[Row]:
         client = self._direct.get_table_client(table)
@@ -229,11 +262,22 @@ class TableWorld:
     async def edit(self, table: str, row: Row) -> None:
         await self._direct.get_table_client(table).upsert_entity(row)
 
+    async def add(self, table: str, rows: Sequence[Row]) -> None:
+        """New rows of one partition, quickly."""
+        for some in batched(rows, 100, strict=False):
+            await self._direct.get_table_client(table).submit_transaction([("create", row) for row in some])
+
     async def delete_table(self, table: str) -> None:
         await self._direct.delete_table(table)
 
     async def agenda(self) -> set[tuple[str, str]]:
         return {(row["PartitionKey"], row["RowKey"]) for row in await self.rows("agenda")}
+
+    async def note(self, keys: tuple[str, str]) -> None:
+        await self.edit("agenda", {"PartitionKey": keys[0], "RowKey": keys[1]})
+
+    async def last_beat(self) -> datetime | None:
+        return await self.ledger.heartbeat()
 
     async def clear(self, table: str) -> None:
         client = self._direct.get_table_client(table)
@@ -248,7 +292,7 @@ class TableWorld:
 
     def outage(self, method: str, when: When) -> None:
         for operation in _OPERATIONS[method]:
-            self.proxy.add(Fault(operation=operation, when="before" if when == "between" else when, times=99))
+            self.proxy.add(Fault(operation=operation, when="before" if when == "between" else when, times=10_000))
 
     def fired(self) -> bool:
         return all(fault.fired for fault in self.proxy.faults)

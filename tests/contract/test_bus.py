@@ -1,14 +1,20 @@
 """What every bus promises, whatever it stands on."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
 
 from sandbox.process import Service
+from shared.contract import parse
 from shared.errors import BusUnavailable, Reason
-from tests.contract.bus_worlds import BrokerWorld, FakeWorld, Watcher, When, World, run_broker
+from shared.events import EventRules, Nudge
+from tests.contract.bus_worlds import BrokerWorld, FakeWorld, Watcher, World, run_broker, wake_rows
+from tests.fakes.bus import When
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -82,11 +88,71 @@ async def test_many_at_once_arrive_once_each(world: World) -> None:
     assert len({letter.message_id for letter in letters}) == 40
 
 
+# --- nudges ---
+
+
+async def test_a_nudge_says_which_case_and_goes_by_its_rows_id(world: World) -> None:
+    rows = wake_rows(3)
+    await world.bus.nudge(rows)
+    assert await world.nudges() == [(row.id, row.case_id) for row in rows]
+    assert await world.letters() == []
+
+
+async def test_a_nudge_is_one_our_contract_knows(world: World) -> None:
+    (row,) = wake_rows(1)
+    body = json.dumps({"type": "case.nudge.v1", "data": {"caseId": row.case_id}})
+    assert parse(body, EventRules(), datetime.now(UTC)) == Nudge(row.case_id)
+    await world.bus.nudge([row])
+    assert await world.nudges() == [(row.id, row.case_id)]
+
+
+async def test_no_rows_are_no_message(world: World) -> None:
+    await world.bus.nudge([])
+    assert await world.nudges() == []
+
+
+async def test_a_nudge_sent_again_is_the_same_message_and_a_row_written_again_another(world: World) -> None:
+    first, second = wake_rows(2)
+    rewritten = replace(first, id=wake_rows(1)[0].id)
+    for rows in ([first], [first, second], [rewritten]):
+        await world.bus.nudge(rows)
+    assert await world.nudges() == [(row.id, row.case_id) for row in (first, second, rewritten)]
+
+
+async def test_many_nudges_all_arrive_in_order(world: World) -> None:
+    rows = wake_rows(2_000)
+    await world.bus.nudge(rows)
+    assert await world.nudges() == [(row.id, row.case_id) for row in rows]
+
+
+async def test_nudges_and_letters_at_once_arrive_once_each(world: World) -> None:
+    rows = wake_rows(60)
+    letters = (world.bus.dead_letter(b"{}", Reason.PRIVILEGED, "") for _ in range(10))
+    await asyncio.gather(*letters, *(world.bus.nudge(rows[i : i + 6]) for i in range(0, 60, 6)))
+    assert sorted(await world.nudges()) == sorted((row.id, row.case_id) for row in rows)
+    assert len(await world.letters()) == 10
+
+
+# --- outages ---
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_an_outage_is_a_code_and_leaves_what_it_left(world: World, when: When) -> None:
-    await world.outage(when)
-    with pytest.raises(BusUnavailable) as caught:
+    await world.outage("dead_letter", when)
+    with pytest.raises(BusUnavailable, match=r"^bus-unavailable$"):
         await world.bus.dead_letter(b"{}", Reason.PRIVILEGED, "")
-    assert str(caught.value) == "bus-unavailable"
     assert await world.fired()
     assert len({letter.message_id for letter in await world.letters()}) == (1 if when == "after" else 0)
+    await world.bus.nudge(wake_rows(1))
+    assert len(await world.nudges()) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("count", [1, 5])
+async def test_nudges_that_may_not_have_arrived_are_a_code(world: World, count: int, when: When) -> None:
+    rows = wake_rows(count)
+    await world.outage("nudge", when)
+    with pytest.raises(BusUnavailable, match=r"^bus-unavailable$"):
+        await world.bus.nudge(rows)
+    assert await world.fired()
+    assert len(await world.nudges()) == (count if when == "after" else 0)

@@ -13,7 +13,7 @@ from sandbox.process import Service, start
 from shared.adapters.service_bus import Patience, ServiceBusBus
 from shared.errors import BusUnavailable, Reason
 from shared.wiring import SystemClock
-from tests.contract.bus_worlds import QUEUE, BrokerWorld, Watcher, run_broker
+from tests.contract.bus_worlds import EVENTS, QUEUE, BrokerWorld, Watcher, run_broker, wake_rows
 
 PATIENT = Patience(each=5.0, total=20.0, pause=0.05)
 HASTY = Patience(each=1.5, total=2.0, pause=0.05)
@@ -92,7 +92,7 @@ def bus_of(service: Service) -> ServiceBusBus:
     def connect() -> ServiceBusClient:
         return ServiceBusClient.from_connection_string(service.url, retry_total=0, try_timeout=10)
 
-    return ServiceBusBus(connect, QUEUE, SystemClock(), patience=PATIENT)
+    return ServiceBusBus(connect, QUEUE, SystemClock(), events_queue=EVENTS, patience=PATIENT)
 
 
 async def test_a_broker_that_restarted_is_found_again(tmp_path: Path) -> None:
@@ -169,3 +169,78 @@ async def test_a_run_cancelled_in_mid_send_leaves_nothing_behind_for_the_next(wo
     assert await world.fired()
     await asyncio.sleep(0.5)
     assert sorted(letter.body for letter in await world.letters()) in ([b"1", b"2", b"3"], [b"1", b"3"])
+
+
+# --- nudges ---
+
+
+async def sends(world: BrokerWorld) -> int:
+    """How many sends on the queue of events met the fault `counted`."""
+    return sum(fault["fired"] for fault in await world.faults() if fault["operation"] == f"send/{EVENTS}")
+
+
+async def counted(world: BrokerWorld) -> None:
+    """Lets every send pass, and counts them."""
+    await world.fault(EVENTS, kind="delay", seconds=0.0, times=99)
+
+
+async def test_nudges_go_in_as_few_sends_as_fit(world: BrokerWorld) -> None:
+    await counted(world)
+    rows = wake_rows(1_000)
+    await world.bus.nudge(rows[:500])
+    assert await sends(world) == 1
+    await world.bus.nudge(rows[500:])
+    assert await sends(world) == 2
+    await world.bus.nudge(wake_rows(2_000))
+    assert await sends(world) == 4
+    assert world.connected == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", ["status", "drop"])
+@pytest.mark.parametrize("count", [1, 20])
+async def test_nudges_sent_again_keep_their_ids(world: BrokerWorld, count: int, kind: str, when: str) -> None:
+    bus, rows = world.bus_with(PATIENT), wake_rows(count)
+    await world.fault(EVENTS, kind=kind, when=when, times=2)
+    await bus.nudge(rows)
+    assert await world.fired()
+    assert await world.nudges() == [(row.id, row.case_id) for row in rows]
+
+
+async def test_what_was_taken_is_not_sent_again_when_a_later_send_fails(world: BrokerWorld) -> None:
+    bus, rows = world.bus_with(PATIENT), wake_rows(2_000)
+    await world.fault(EVENTS, kind="delay", seconds=0.0)
+    await world.fault(EVENTS, kind="status", status=503)
+    await counted(world)
+    await bus.nudge(rows)
+    assert [fault["fired"] for fault in await world.faults()] == [1, 1, 1]
+    assert await world.nudges() == [(row.id, row.case_id) for row in rows]
+
+
+async def test_what_breaks_one_queue_leaves_the_other_alone(world: BrokerWorld) -> None:
+    bus, rows = world.bus_with(PATIENT), wake_rows(5)
+    await world.fault(EVENTS, kind="drop", times=2)
+    letters = (bus.dead_letter(b"%d" % i, Reason.PRIVILEGED, "") for i in range(5))
+    await asyncio.gather(bus.nudge(rows), *letters)
+    assert await world.fired()
+    assert len(await world.nudges()) == 5
+    assert len(await world.letters()) == 5
+    assert world.connected == 4  # the dead letters' one, and three for the events
+
+
+async def test_an_identity_that_may_not_nudge_is_not_tried_again(world: BrokerWorld) -> None:
+    await world.fault(EVENTS, kind="status", status=401)
+    with pytest.raises(BusUnavailable, match=r"^bus-denied$"):
+        await world.bus_with(PATIENT).nudge(wake_rows(3))
+    assert await world.fired()
+    assert world.connected == 1
+
+
+async def test_a_silent_broker_is_given_up_by_those_who_nudge(world: BrokerWorld) -> None:
+    bus = world.bus_with(HASTY)
+    await world.fault(EVENTS, kind="delay", seconds=30.0, times=99)
+    started = time.monotonic()
+    with pytest.raises(BusUnavailable, match=r"^bus-unavailable$"):
+        await bus.nudge(wake_rows(3))
+    assert time.monotonic() - started < 8.0
+    assert await world.fired()

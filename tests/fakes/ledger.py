@@ -1,17 +1,17 @@
 """The ledger in memory: what adapters/tables.py promises, without a service."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.adapters.agenda import row_keys, row_to_write
+from shared.adapters.agenda import row_keys, row_to_write, wake_row
 from shared.adapters.person_rows import Acquaintance
 from shared.case import Case
-from shared.errors import Later, LedgerUnavailable, Moved, Reason
+from shared.errors import Halted, Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
-from shared.ports import Clock, Move
+from shared.ports import Clock, Move, WakeRow
 from shared.states import FREE, State
 
 type When = Literal["before", "between", "after"]
@@ -26,22 +26,26 @@ class Pause:
 
 
 class FakeLedger:
-    """Look at `cases`, `moves`, `agenda` ((PartitionKey, RowKey) -> case id), `people`, `paused` and `calls`.
+    """Look at `cases`, `moves`, `agenda` ((PartitionKey, RowKey) -> ETag), `people`, `paused`, `beats` and `calls`.
 
     `fail_next` plans a failure of the next call of a method; `fired` lists those that happened.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, budget: int = 0) -> None:
+        self.budget = budget
+        """Passes an hour; 0 is no limit."""
         self.cases: dict[str, Case] = {}
         self.moves: dict[str, list[Move]] = {}
         self.agenda: dict[tuple[str, str], str] = {}
         self.people: dict[str, Acquaintance] = {}
         self.paused: Pause | None = None
+        self.beats: list[datetime] = []
         self.calls: list[str] = []
         self.fired: list[tuple[str, When]] = []
         self._clock = clock
         self._planned: dict[str, tuple[When, Exception]] = {}
         self._writes = 0
+        self._spent: tuple[datetime, int] | None = None
 
     def fail_next(self, method: str, when: When = "before", error: Exception | None = None) -> None:
         self._planned[method] = (when, error or LedgerUnavailable("ledger-unavailable"))
@@ -59,8 +63,7 @@ class FakeLedger:
                 raise Moved
             if held and after.moves <= held.moves:  # its history row is there already
                 raise Moved
-            self._writes += 1
-            self.cases[after.id] = after = replace(after, etag=f"etag-{self._writes}")
+            self.cases[after.id] = after = replace(after, etag=self._etag())
             self.moves.setdefault(after.id, []).append(self._move(before, after, actor))
             return after
 
@@ -96,6 +99,39 @@ class FakeLedger:
             self.paused = Pause(now + lasts, reason, by)
             return in_force is None or in_force.until <= now
 
+    async def spend(self) -> None:
+        with self._call("spend"):
+            now = self._clock.now()
+            hour = now.replace(minute=0, second=0, microsecond=0)
+            spent = self._spent[1] if self._spent and self._spent[0] == hour else 0
+            if self.budget and spent >= self.budget:
+                raise Halted(Reason.BUDGET, max(hour + timedelta(hours=1) - now, timedelta(minutes=1)))
+            self._spent = hour, spent + 1
+
+    async def forget(self, case: Case) -> None:
+        with self._call("forget"):
+            held = self.cases.get(case.id)
+            if case.etag is None or (held and held.etag != case.etag):
+                raise Moved
+            self.moves.pop(case.id, None)
+            self.cases.pop(case.id, None)
+
+    async def due(self, at_most: int) -> list[WakeRow]:
+        with self._call("due"):
+            read = (wake_row(*keys, etag) for keys, etag in sorted(self.agenda.items()))
+            return [row for row in read if row and row.due <= self._clock.now()][:at_most]
+
+    async def done(self, rows: Sequence[WakeRow]) -> None:
+        with self._call("done"):
+            for row in rows:
+                keys = row_keys(row.due, row.case_id)
+                if self.agenda.get(keys) == row.etag:
+                    del self.agenda[keys]
+
+    async def beat(self) -> None:
+        with self._call("beat"):
+            self.beats.append(self._clock.now())
+
     async def close(self) -> None:
         pass
 
@@ -103,8 +139,12 @@ class FakeLedger:
         moment = row_to_write(case, self._clock.now())
         if moment is None:
             return case
-        self.agenda[row_keys(moment, case.id)] = case.id
+        self.agenda[row_keys(moment, case.id)] = self._etag()
         return replace(case, woken_at=moment)
+
+    def _etag(self) -> str:
+        self._writes += 1
+        return f"etag-{self._writes}"
 
     def _move(self, before: Case | None, after: Case, actor: str) -> Move:
         return Move(
@@ -116,6 +156,8 @@ class FakeLedger:
             issuance=after.issuance,
             attempt=after.attempt,
             message_id=after.message_id if after.state is State.SENT else None,
+            channel=after.channel if after.state is State.SENT else None,
+            receipt=after.receipt if before is None or after.receipt is not before.receipt else None,
         )
 
     @contextmanager
