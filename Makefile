@@ -27,7 +27,7 @@ sandbox: setup  ## start the stand-ins and the app, and keep them until Ctrl-C
 
 test: setup  ## prove it: unit, contract, sandbox, acceptance
 	$(RUN) -m pytest tests/unit
-	$(RUN) -m pytest -n 3 --dist loadfile tests/contract tests/sandbox tests/acceptance tests/house
+	$(RUN) -m pytest -n 3 --dist loadfile tests/life tests/contract tests/sandbox tests/acceptance tests/house
 
 test-slow: setup  ## every time zone's every transition for five years
 	$(RUN) -m pytest tests/slow -m slow

@@ -1,7 +1,7 @@
 """The real flow over fakes: what a test of whole runs needs, arranged and looked at in one place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from shared.events import Channel, Delivery, EventRules, Receipt, Word
 from shared.guard_rails import GuardRules, NumberSource
 from shared.onboarding import Onboarding
 from shared.plan import PlanRules
+from shared.ports import Directory
 from shared.receipts import Receipts
 from shared.run import Outside, Rules
 from shared.states import CaseRules
@@ -58,6 +59,10 @@ class House:
         )
         self.onboarding = Onboarding(outside=outside, name_case=name_case)
         self.directory.add(facts())
+
+    def with_directory(self, directory: Directory) -> Onboarding:
+        """The same flow, over another directory."""
+        return replace(self.onboarding, outside=replace(self.onboarding.outside, directory=directory))
 
     async def hire(self, data: dict[str, Any] | None = None, /, **envelope: Any) -> None:
         """HR's event arrives."""

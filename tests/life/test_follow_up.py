@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Halted, Later, Reason, Refused
+from shared.errors import Halted, Later, Reason, Refused, Unconfirmed
 from shared.events import Channel, Delivery, Word
 from shared.guard_rails import DisabledAccount
 from shared.states import CaseRules, State
-from tests.builders import NUMBER, USER_ID, facts
+from tests.builders import NUMBER, USER_ID, facts, terms
 from tests.fakes.house import DUE, GUARD, House
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 OPENS = datetime(2026, 12, 1, 7, tzinfo=UTC)
-"""08:00 in Amsterdam on the first day, a Tuesday; the pass of builders.hired() (185 minutes of steps) lasts 9 h 15."""
-ENDS = OPENS + timedelta(hours=9, minutes=15)
+"""08:00 in Amsterdam on the first day, a Tuesday; the pass of builders.hired() is cut to the policy's 8 hours."""
+ENDS = OPENS + 8 * HOUR
 HELLO = "windowsHelloForBusiness"
 SMS = {"channel": "sms"}
 
@@ -91,7 +91,7 @@ async def test_a_pass_that_opens_at_once_needs_no_second_look() -> None:
 
 async def test_a_pass_replaced_by_a_late_create_of_ours_is_sent_again_and_not_counted() -> None:
     house = await sent()
-    late = house.directory._make(USER_ID, house.directory_terms())
+    late = house.directory._make(USER_ID, terms(start_date_time=OPENS))
     house.directory.people[USER_ID].tap = late
     await house.live(DUE + HOUR)
     assert len(house.texts) == 2
@@ -110,9 +110,9 @@ async def test_a_pass_that_somebody_deleted_is_replaced_and_counted() -> None:
 
 async def test_somebody_who_deletes_every_pass_is_given_up_not_spammed() -> None:
     house = await sent()
-    for _ in range(10):
+    for _ in range(24 * 6):
         house.directory.people[USER_ID].tap = None
-        await house.live(house.clock.now() + HOUR)
+        await house.live(house.clock.now() + 10 * MINUTE)
     assert len(house.texts) == 3
     assert house.case.state is State.GAVE_UP
     assert house.reasons == ["passes-exhausted"]
@@ -244,14 +244,40 @@ async def test_twilio_being_away_puts_the_asking_off() -> None:
     assert [message.channel for message in house.courier.sent] == [Channel.WHATSAPP, Channel.SMS]
 
 
-async def test_our_own_record_lost_is_made_good_by_the_receipt() -> None:
+async def test_our_own_record_lost_is_made_good_by_the_receipt_and_costs_no_second_message() -> None:
     house = House(DUE)
-    house.courier.fail_next(Halted(Reason.TWILIO_DENIED), after=True)
-    house.ledger.fail_next("pause")
-    with pytest.raises(RuntimeError):
-        await house.hire(SMS)
-    # the head says announced again; a run whose record is lost leaves it issuing
-    assert house.case.state is State.ANNOUNCED
+    house.courier.fail_next(Unconfirmed(Reason.MESSAGE_UNCONFIRMED), after=True)
+    await house.hire(SMS)
+    assert house.case.state is State.ISSUING
+    await house.live(DUE + 2 * HOUR)
+    assert (house.case.state, house.case.receipt) == (State.SENT, Delivery.DELIVERED)
+    assert len(house.texts) == 1
+    assert house.newest_works()
+
+
+async def test_a_record_and_a_receipt_lost_cost_one_more_message_and_the_newest_works() -> None:
+    house = House(DUE)
+    house.phones[NUMBER, Channel.SMS] = None
+    house.courier.fail_next(Unconfirmed(Reason.MESSAGE_UNCONFIRMED), after=True)
+    await house.hire(SMS)
+    await house.live(DUE + 2 * HOUR)
+    assert len(house.texts) == 2
+    assert house.newest_works()
+
+
+async def test_the_receipt_of_an_attempt_that_was_given_up_moves_nothing_but_its_text_goes() -> None:
+    house = House(DUE)
+    house.phones[NUMBER, Channel.SMS] = None
+    house.courier.fail_next(Unconfirmed(Reason.MESSAGE_UNCONFIRMED), after=True)
+    await house.hire(SMS)
+    await house.live(DUE + 10 * MINUTE)
+    first, second = house.courier.sent
+    await house.receipt(first, Word(Delivery.UNDELIVERED, Reason.OPTED_OUT))
+    assert (house.case.state, house.case.receipt) == (State.SENT, None)
+    await house.live(DUE + 20 * MINUTE)
+    assert house.courier.redacted == [first.id]
+    await house.receipt(second, Word(Delivery.DELIVERED))
+    assert house.case.receipt is Delivery.DELIVERED
 
 
 # --- redaction ---
@@ -261,7 +287,7 @@ async def test_a_redaction_that_fails_is_tried_again_until_it_is_done_and_halts_
     house = await sent()
     for _ in range(4):
         house.courier.fail_next(Halted(Reason.TWILIO_DENIED), method="redact")
-    await house.live(OPENS + DAY)
+    await house.live(OPENS + DAY - HOUR)
     assert set(house.courier.redacted) == {message.id for message in house.courier.sent}
     assert house.ledger.paused is None
 
@@ -366,11 +392,87 @@ async def test_who_registers_before_the_next_pass_needs_none() -> None:
     assert len(house.texts) == 1
 
 
+async def test_an_app_that_was_away_past_the_end_of_the_pass_does_not_take_it_for_gone() -> None:
+    house = await sent()
+    house.clock.set_now(ENDS + HOUR)
+    await house.live(ENDS + HOUR + 5 * MINUTE)
+    assert (house.case.state, house.case.reason, house.case.spent) == (State.ANNOUNCED, Reason.EXPIRED_UNUSED, 1)
+    assert len(house.texts) == 1
+
+
+# --- changes of mind ---
+
+
+async def test_a_nightly_resync_changes_nothing_whatever_happened_before() -> None:
+    house = await sent()
+    for night in range(1, 12):
+        await house.live(DUE + night * DAY)
+        await house.hire(id=f"evt-{night + 1}", time=(DUE + night * DAY).isoformat())
+    assert len(house.texts) == 3
+    assert house.case.state is State.GAVE_UP
+    assert house.reasons == ["passes-exhausted"]
+
+
+async def test_a_resync_between_two_passes_moves_neither() -> None:
+    house = await sent()
+    await house.live(ENDS + HOUR)
+    planned = house.case.deliver_at
+    await house.hire(id="evt-2", time=house.clock.now().isoformat())
+    assert (house.case.state, house.case.deliver_at, len(house.texts)) == (State.ANNOUNCED, planned, 1)
+
+
+async def test_a_date_moved_after_sending_deletes_the_pass_and_plans_another() -> None:
+    house = await sent()
+    house.directory.add(facts(employee_hire_date=datetime(2026, 12, 8, tzinfo=UTC)))
+    await house.hire({"hireDate": "2026-12-08"}, id="evt-2", time=house.clock.now().isoformat())
+    assert house.directory.people[USER_ID].tap is None
+    assert house.case.state is State.ANNOUNCED
+    await house.live(OPENS + 7 * DAY)
+    assert len(house.texts) == 2
+    assert house.newest_works()
+    assert house.case.spent == 0
+
+
+async def test_called_off_after_sending_no_pass_stays_valid() -> None:
+    house = await sent()
+    await house.cancel()
+    await house.live(OPENS)
+    assert house.directory.people[USER_ID].tap is None
+    assert house.case.state is State.CANCELLED
+
+
+async def test_called_off_after_onboarding_there_is_nothing_left_to_delete() -> None:
+    house = await sent()
+    await house.live(OPENS + HOUR)
+    house.register(HELLO)
+    await house.live(ENDS + HOUR)
+    await house.cancel()
+    await house.live(ENDS + 2 * HOUR)
+    assert house.case.state is State.CANCELLED
+    assert house.directory.people[USER_ID].tap is None
+    assert house.reasons == []
+
+
+async def test_only_a_later_hire_date_opens_a_closed_case_again() -> None:
+    house = await sent(rules=CaseRules(max_passes=1))
+    await house.live(OPENS + 2 * DAY)
+    assert house.case.state is State.GAVE_UP
+    await house.hire(id="evt-2", time=house.clock.now().isoformat())
+    assert house.case.state is State.GAVE_UP
+    house.directory.add(facts(employee_hire_date=datetime(2026, 12, 10, tzinfo=UTC)))
+    await house.hire({"hireDate": "2026-12-10"}, id="evt-3", time=house.clock.now().isoformat())
+    await house.live(OPENS + 9 * DAY)
+    assert (house.case.state, house.case.spent) == (State.SENT, 0)
+    assert len(house.texts) == 2
+    assert house.newest_works()
+
+
 # --- the end ---
 
 
 async def test_a_closed_case_is_forgotten_at_last() -> None:
     house = await sent()
+    await house.live(OPENS + HOUR)
     house.register(HELLO)
     await house.live(ENDS + HOUR)
     assert house.case.state is State.ONBOARDED

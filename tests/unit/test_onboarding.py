@@ -326,7 +326,7 @@ async def test_a_hire_called_off_deletes_our_pass_twice_and_no_other() -> None:
     assert house.case.deletions_left == 1
     house.clock.advance(15 * MINUTE)
     await house.nudge()
-    assert house.case.next_step() is None
+    assert house.case.deletions_left == 0
 
 
 async def test_a_cancellation_before_its_hire_keeps_the_hire_from_opening() -> None:
@@ -365,7 +365,7 @@ class Meanwhile:
 
 async def test_a_cancellation_recorded_while_the_pass_is_made_keeps_it_from_being_sent() -> None:
     house = House()
-    disturbed = replace(house.onboarding, directory=Meanwhile(house, "create_pass", house.cancel))
+    disturbed = house.with_directory(Meanwhile(house, "create_pass", house.cancel))
     await disturbed.handle(body(hired()))
     assert len(house.directory.created) == 1
     assert house.texts == []
@@ -380,7 +380,7 @@ async def test_a_run_that_is_out_of_time_starts_nothing_more(method: str, passes
     async def time_flies() -> None:
         house.clock.advance(timedelta(seconds=91))
 
-    await replace(house.onboarding, directory=Meanwhile(house, method, time_flies)).handle(body(hired()))
+    await house.with_directory(Meanwhile(house, method, time_flies)).handle(body(hired()))
     assert len(house.directory.created) == passes
     assert house.texts == []
     assert (house.case.state, house.case.reason, house.case.sends) == (State.ANNOUNCED, "out-of-time", 0)
@@ -524,7 +524,7 @@ async def test_news_that_changes_nothing_while_a_message_is_sent_costs_no_second
     async def resync() -> None:
         await house.hire(id="evt-2", time="2026-11-30T09:00:00Z")
 
-    await replace(house.onboarding, directory=Meanwhile(house, "create_pass", resync)).handle(body(hired()))
+    await house.with_directory(Meanwhile(house, "create_pass", resync)).handle(body(hired()))
     assert house.case.state is State.SENT
     assert len(house.texts) == 1
     house.clock.advance(LEASE + MINUTE)
