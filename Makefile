@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := function_app.py functions shared cli sandbox bench tests
 
-.PHONY: help setup demo sandbox test test-slow check bench lock
+.PHONY: help setup demo sandbox test test-slow check bench docs lock
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -40,6 +40,9 @@ check: setup  ## ruff, basedpyright, import-linter
 
 bench: setup  ## joiners per second and CPU per joiner, through the real processes
 	$(RUN) -m bench.flow
+
+docs: setup  ## write the pages that are made from the code
+	$(RUN) -m tests.house.generated
 
 lock: setup  ## pin the newest versions that pyproject.toml allows
 	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.txt

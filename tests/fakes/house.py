@@ -12,7 +12,6 @@ from shared.events import Channel, Delivery, EventRules, Receipt, Word
 from shared.guard_rails import GuardRules, NumberSource
 from shared.onboarding import Onboarding
 from shared.plan import PlanRules
-from shared.ports import Directory
 from shared.receipts import Receipts
 from shared.run import Outside, Rules
 from shared.states import CaseRules
@@ -60,7 +59,7 @@ class House:
         self.onboarding = Onboarding(outside=outside, name_case=name_case)
         self.directory.add(facts())
 
-    def with_directory(self, directory: Directory) -> Onboarding:
+    def with_directory(self, directory: Any) -> Onboarding:
         """The same flow, over another directory."""
         return replace(self.onboarding, outside=replace(self.onboarding.outside, directory=directory))
 

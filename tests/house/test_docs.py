@@ -13,8 +13,9 @@ from shared.contract import json_schema
 from shared.errors import Reason
 from shared.plan import PATHS
 from shared.settings import REQUIRED, SETTINGS
-from shared.states import LEGAL, State
+from shared.states import LEGAL, Act, State
 from shared.telemetry import Event
+from tests.house import generated
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -62,6 +63,12 @@ def test_every_event_name_is_explained() -> None:
 def test_every_state_and_its_next_step_is_in_the_table() -> None:
     assert set(State) <= set(rows("architecture.md"))
     assert set(LEGAL) == {None, *State}
+
+
+def test_the_life_of_a_case_is_the_one_in_the_code() -> None:
+    assert set(generated.EDGES) == generated.edges()
+    assert set(generated.WHEN) == set(Act)
+    assert generated.PAGE.read_text() == generated.page(), "run python -m tests.house.generated"
 
 
 def test_the_table_of_device_paths_is_the_one_in_the_code() -> None:
