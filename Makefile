@@ -4,10 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := function_app.py functions shared cli sandbox bench tests
 
-.PHONY: help setup demo sandbox test test-slow check bench docs lock
+.PHONY: help setup demo sandbox test test-slow check bench bench-agenda docs lock
 
 help:  ## list the verbs
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: $(VENV)/.ready  ## install everything into .venv and node_modules
 
@@ -43,6 +43,9 @@ bench: setup  ## joiners per second and CPU per joiner, through the real process
 
 docs: setup  ## write the pages that are made from the code
 	$(RUN) -m tests.house.generated
+
+bench-agenda: setup  ## what a sweep of the agenda costs when 100,000 other rows wait (a minute)
+	$(RUN) -m bench.agenda
 
 lock: setup  ## pin the newest versions that pyproject.toml allows
 	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.txt

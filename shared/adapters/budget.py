@@ -41,6 +41,7 @@ class Budget:
         self._control, self._keys, self._clock, self._hourly = control, keys, clock, hourly
         self._left = _Block("", 0)
         self._turn = asyncio.Lock()
+        self._failures = 0
 
     async def spend(self) -> None:
         """Take one pass.
@@ -50,8 +51,11 @@ class Budget:
         """
         if not self._hourly:
             return
+        failures = self._failures
         async with self._turn:  # one reserves, the others wait for what it brings
             if self._left.passes == 0 or self._left.hour < hour_key(self._clock.now()):
+                if self._failures > failures:  # while we stood in line: to fail one by one would outlast our leases
+                    raise LedgerUnavailable("ledger-unavailable")
                 self._left = await self._reserved()
             self._left = _Block(self._left.hour, self._left.passes - 1)
 
@@ -64,7 +68,11 @@ class Budget:
         try:
             return await retrying(self._reserve)
         except RetryError:
+            self._failures += 1
             raise LedgerUnavailable("ledger-contended") from None
+        except LedgerUnavailable:
+            self._failures += 1
+            raise
 
     async def _reserve(self) -> _Block | None:
         """A block; None when another process wrote first (or this one, in a try whose answer was lost: wasted)."""

@@ -17,8 +17,10 @@ from shared import wiring
 from shared.errors import Moved, Reason
 from shared.events import Channel, UserRef
 from shared.plan import Terms
+from shared.ports import WakeRow
 from shared.secret import Secret
 from tests.builders import case
+from tests.fakes.clock import FakeClock
 
 FILE = os.environ.get("FIRSTPASS_CLOUD")
 pytestmark = pytest.mark.skipif(FILE is None, reason="set FIRSTPASS_CLOUD to the settings of a test tenant")
@@ -78,6 +80,38 @@ async def test_a_case_is_kept_and_never_overwritten(values: dict[str, str]) -> N
         await ledger.save(saved, moved, "test")
     assert len(await ledger.history(saved.id)) == 2
     await ledger.close()
+
+
+async def test_a_wake_row_comes_due_and_a_case_is_forgotten(values: dict[str, str]) -> None:
+    assert values
+    clock = FakeClock(CLOCK.now() - timedelta(days=1))
+    wiring.use_clock(clock)
+    try:
+        ledger = wiring.ledger()
+        saved = await ledger.save(None, case(now=clock.now(), deliver_at=clock.now(), id=uuid4().hex), "test")
+    finally:
+        wiring.use_clock(CLOCK)
+    clock.set_now(CLOCK.now())
+    (row,) = [row for row in await ledger.due(1_000) if row.case_id == saved.id]
+    assert row.due == saved.woken_at
+    await ledger.done([row])
+    await ledger.done([row])
+    assert row not in await ledger.due(1_000)
+    await ledger.beat()
+    assert await ledger.heartbeat() == clock.now()
+    await ledger.spend()
+    await ledger.forget(saved)
+    assert (await ledger.load(saved.id), await ledger.history(saved.id)) == (None, [])
+    await ledger.close()
+
+
+async def test_nudges_reach_the_events(values: dict[str, str]) -> None:
+    assert values
+    bus, now = wiring.bus(), CLOCK.now()
+    rows = [WakeRow(id=uuid4().hex, case_id=uuid4().hex, due=now, etag="") for _ in range(1_500)]
+    await bus.nudge(rows)
+    await bus.nudge(rows[:1])
+    await bus.close()
 
 
 async def test_a_refusal_reaches_the_dead_letters(values: dict[str, str]) -> None:

@@ -156,6 +156,25 @@ async def test_a_lost_answer_wastes_at_most_a_block_and_spends_nothing_twice(
     assert 200 - 2 * 4 <= total <= 200
 
 
+async def test_an_outage_costs_one_patience_however_many_stand_in_line(tables: TableWorld) -> None:
+    once = tables.ledger_with(Patience(each=5.0, total=0.0, pause=0.05), budget=10)
+    fault = tables.proxy.add(Fault(operation="read control", kind="status", times=10_000))
+    outcomes = await asyncio.gather(*(once.spend() for _ in range(12)), return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["ledger-unavailable"] * 12
+    assert fault.fired == 1
+    tables.restore()
+    assert await spent(once, 12) == 10
+
+
+async def test_a_process_that_is_never_first_gives_up_with_a_code(tables: TableWorld) -> None:
+    ledger = tables.ledger_with(PATIENT, budget=10)
+    await ledger.spend()
+    fault = tables.proxy.add(Fault(operation="write control", kind="status", status=412, times=10_000))
+    with pytest.raises(LedgerUnavailable, match=r"^ledger-contended$"):
+        await ledger.spend()
+    assert fault.fired > 8
+
+
 async def test_clocks_that_differ_never_add_an_hour(tables: TableWorld) -> None:
     """One process is in the next hour already: its row stays, and the one behind spends of the same hour."""
     behind, ahead = FakeClock(NEXT_HOUR - timedelta(seconds=2)), FakeClock(NEXT_HOUR + timedelta(seconds=1))

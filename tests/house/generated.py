@@ -28,7 +28,7 @@ WHEN = {
     Act.FORGET: "`KEEP_CASES_DAYS` after it came to rest",
 }
 
-EDGES = {
+EDGES: dict[tuple[State | None, State], str] = {
     (None, State.ANNOUNCED): "hired",
     (None, State.CANCELLED): "called off before it came",
     (State.ANNOUNCED, State.ISSUING): "claimed",
