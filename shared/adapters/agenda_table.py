@@ -67,7 +67,7 @@ class Agenda:
                 unreadable.add(keys)
             return found
 
-        rows = await self._table.find(where, parameters, read, at_most=at_most, select=("PartitionKey", "RowKey"))
+        rows = await self._table.find(where, parameters, read, at_most=at_most)
         if unreadable:  # such keys may say anything: they are counted, not told
             telemetry.emit(telemetry.Event.AGENDA_ROW_UNREADABLE, logging.WARNING, detail=len(unreadable))
         return rows

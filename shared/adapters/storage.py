@@ -100,18 +100,17 @@ class Table:
         read: Callable[[TableEntity], T | None],
         *,
         at_most: int | None = None,
-        select: Sequence[str] | None = None,
     ) -> list[T]:
         """What `read` makes of the rows that fit, in the order of their keys; a row of which it makes None is left out.
 
         No page is asked for that `at_most` does not need.
         """
-        columns, page = list(select) if select else None, min(at_most or _PAGE, _PAGE)
+        page = min(at_most or _PAGE, _PAGE)
 
         async def collect() -> list[T]:
             found: list[T] = []
             async for row in self._client.query_entities(
-                where, parameters=dict(parameters), select=columns, results_per_page=page, **_ONCE
+                where, parameters=dict(parameters), results_per_page=page, **_ONCE
             ):
                 found += [made] if (made := read(row)) is not None else []
                 if len(found) == at_most:
