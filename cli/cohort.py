@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -71,6 +72,12 @@ class Cohort(BaseModel):
         data = [document["data"] for document in self.documents() if isinstance(document.get("data"), dict)]
         told = [one.get("mobilePhone") for one in data if _names(one.get("user")) & (names | {user.lower()})]
         return {number for number in (*people, *told) if isinstance(number, str)}
+
+    def zone_of(self, subject: str, otherwise: str) -> str:
+        """The time zone HR gave for a hire, where it gave one that Python knows."""
+        data = [one["data"] for one in self.documents() if one.get("subject") == subject and "data" in one]
+        zones = [str(one.get("timeZone")) for one in data if isinstance(one, dict)]
+        return next((zone for zone in zones if zone in available_timezones()), otherwise)
 
 
 def read_cohort(path: Path) -> Cohort:

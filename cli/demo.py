@@ -106,7 +106,8 @@ async def _cases(cohort: Cohort, ledger: TableLedger, inbox: list[dict[str, Any]
     found: list[CaseOutcome] = []
     for case_id, subject in _subjects(cohort).items():
         if case := await ledger.load(case_id):
-            found.append(case_outcome(subject, case, await ledger.history(case_id), inbox))
+            zone = cohort.zone_of(subject, wiring.settings()["TIME_ZONE"])
+            found.append(case_outcome(subject, case, await ledger.history(case_id), inbox, zone))
     return found
 
 

@@ -44,7 +44,7 @@ class CaseOutcome:
     is_usable_once: bool | None
     channel: str | None
     waiting_until: datetime | None
-    time_zone: str | None
+    time_zone: str
     user_id: str | None
     issuances: int
     receipt: str | None
@@ -92,8 +92,13 @@ class Outcome:
         }
 
 
-def case_outcome(subject: str, case: Case, history: list[Move], inbox: list[dict[str, Any]]) -> CaseOutcome:
-    """What a case came to. While it waits the start is the planned opening, and no pass has a length yet."""
+def case_outcome(
+    subject: str, case: Case, history: list[Move], inbox: list[dict[str, Any]], zone: str = "UTC"
+) -> CaseOutcome:
+    """What a case came to. While it waits the start is the planned opening, and no pass has a length yet.
+
+    `zone` is for a case that does not know its own any more.
+    """
     ours = {move.message_id for move in history} | {text.message_id for text in case.texts}
     waits, event, step = case.state in WAITING, case.event, case.next_step()
     has_pass = case.state is State.SENT
@@ -109,7 +114,7 @@ def case_outcome(subject: str, case: Case, history: list[Move], inbox: list[dict
         is_usable_once=case.is_usable_once if has_pass else None,
         channel=case.channel if has_pass else event.channel if event else None,
         waiting_until=step.due if waits and step else None,
-        time_zone=event.time_zone if event else None,
+        time_zone=event.time_zone if event else zone,
         user_id=case.user_id,
         issuances=case.issuance,
         receipt=case.receipt,

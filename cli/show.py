@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.outcome import WAITING, CaseOutcome, Outcome
+from cli.story import tell
 from shared.states import State
 
 STYLE: Final = {"sms": "cyan", "whatsapp": "green"}
@@ -20,7 +21,11 @@ WHY: Final = {
     "account-disabled": "the account is still disabled",
     "foreign-pass": "somebody else's pass is still valid",
     "paused": "issuing is paused",
+    "phone-unreachable": "the phone was out of reach",
+    "expired-unused": "the pass before ran out unused",
+    "pass-gone": "the pass before is gone",
 }
+ENDED: Final = {State.ONBOARDED: "made it", State.GAVE_UP: "given up", State.CANCELLED: "called off"}
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -32,8 +37,15 @@ def show(outcome: Outcome, console: Console) -> None:
         console.print(_sent(sent, outcome))
     if waiting:
         console.print(_waiting(waiting))
+    if ended := [case for case in outcome.cases if case.state in ENDED]:
+        console.print(_ended(ended))
     if outcome.dead_letters:
         console.print(_refused(outcome))
+    if outcome.sign_ins:
+        console.print(_sign_ins(outcome))
+    for case in outcome.cases:
+        if case.issuances > 1 or case.state is State.ONBOARDED:
+            console.print(_story(case))
     console.print(_sum(outcome, sent, waiting))
 
 
@@ -95,6 +107,31 @@ def _refused(outcome: Outcome) -> Table:
     return table
 
 
+def _ended(cases: Iterable[CaseOutcome]) -> Table:
+    table = _table("Over", "joiner", "how", "passes", "messages")
+    for case in cases:
+        style = "green" if case.state is State.ONBOARDED else "yellow"
+        how = Text(ENDED[case.state], style=style)
+        table.add_row(case.subject, how, str(case.issuances), str(len(case.messages)))
+    return table
+
+
+def _sign_ins(outcome: Outcome) -> Table:
+    """Whoever tried the newest pass on their phone."""
+    table = _table("Tried at a sign-in", "who", "when", "worked")
+    for tried in outcome.sign_ins:
+        says = Text("yes", style="green") if tried.worked else Text("no", style="red")
+        table.add_row(tried.user, f"{tried.at:%a %d %b %H:%M} UTC", says)
+    return table
+
+
+def _story(case: CaseOutcome) -> Table:
+    table = _table(f"{case.subject}, day by day", f"when ({case.time_zone})", "what")
+    for when, what in tell(case.history, case.time_zone):
+        table.add_row(when, what)
+    return table
+
+
 def _named(description: str, subjects: dict[str, str]) -> str:
     """The description with HR's own key in place of the case id."""
     for case_id, subject in subjects.items():
@@ -103,11 +140,12 @@ def _named(description: str, subjects: dict[str, str]) -> str:
 
 
 def _sum(outcome: Outcome, sent: list[CaseOutcome], waiting: list[CaseOutcome]) -> str:
-    other = len(outcome.cases) - len(sent) - len(waiting)
+    made_it = sum(case.state is State.ONBOARDED for case in outcome.cases)
+    other = len(outcome.cases) - len(sent) - len(waiting) - made_it
     messages = sum(len(case.messages) for case in outcome.cases)
     return (
         f"[bold]{len(outcome.cases)}[/] joiners: "
-        f"{len(sent)} sent, {len(waiting)} waiting, {other} refused or cancelled. "
+        f"{made_it} made it, {len(sent)} sent, {len(waiting)} waiting, {other} refused, called off or given up. "
         f"{messages} messages on phones, {len(outcome.dead_letters)} dead letters."
     )
 
@@ -115,7 +153,7 @@ def _sum(outcome: Outcome, sent: list[CaseOutcome], waiting: list[CaseOutcome]) 
 def _local(moment: datetime | None, case: CaseOutcome) -> str:
     if moment is None:
         return ""
-    zone = ZoneInfo(case.time_zone or "UTC")
+    zone = ZoneInfo(case.time_zone)
     return f"{moment.astimezone(zone):%a %d %b %H:%M}\n{zone.key}"
 
 
