@@ -60,10 +60,19 @@ def follow_up(
 def with_text(texts: tuple[Text, ...], message_id: str, redact_at: datetime) -> tuple[Text, ...]:
     """`texts` with this one to be redacted at `redact_at` at the latest; one that is done stays done."""
     known = next((text for text in texts if text.message_id == message_id), None)
-    if known and (known.redact_at is None or known.redact_at <= redact_at):
+    if known is None:
+        return _not_too_many((*texts, Text(message_id, redact_at)))
+    if known.redact_at is None or known.redact_at <= redact_at:
         return texts
-    others = tuple(text for text in texts if text.message_id != message_id)
-    return (*others, Text(message_id, redact_at))[-TEXTS_KEPT:]
+    return tuple(replace(text, redact_at=redact_at) if text is known else text for text in texts)
+
+
+def _not_too_many(texts: tuple[Text, ...]) -> tuple[Text, ...]:
+    """The newest texts; one whose copy has gone makes room before one whose copy has not."""
+    if len(texts) <= TEXTS_KEPT:
+        return texts
+    dropped = next((text for text in texts if text.redact_at is None), texts[0])
+    return tuple(text for text in texts if text is not dropped)
 
 
 def text_gone(texts: tuple[Text, ...], gone: Text) -> tuple[Text, ...]:

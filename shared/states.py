@@ -27,7 +27,9 @@ FREE = CLOSED | {State.CANCELLED, State.REFUSED}
 LEGAL: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.ANNOUNCED, State.CANCELLED}),
     State.ANNOUNCED: frozenset({State.ANNOUNCED, State.ISSUING, State.ONBOARDED, State.REFUSED, State.CANCELLED}),
-    State.ISSUING: frozenset({State.ISSUING, State.ANNOUNCED, State.SENT, State.REFUSED, State.CANCELLED}),
+    State.ISSUING: frozenset(
+        {State.ISSUING, State.ANNOUNCED, State.SENT, State.ONBOARDED, State.REFUSED, State.CANCELLED}
+    ),
     State.SENT: frozenset(
         {State.SENT, State.ANNOUNCED, State.ONBOARDED, State.REFUSED, State.CANCELLED, State.GAVE_UP}
     ),

@@ -26,7 +26,8 @@ A, I, S, R, C, O, G = (  # noqa: E741 - one letter a state, for the table
     State.ANNOUNCED, State.ISSUING, State.SENT, State.REFUSED, State.CANCELLED, State.ONBOARDED, State.GAVE_UP,
 )  # fmt: skip
 MAY_GO = {
-    A: {A, I, O, R, C}, I: {I, A, S, R, C}, S: {S, A, O, R, C, G}, R: {R, A, C}, C: {C, A}, O: {O, A, C}, G: {G, A, C},
+    A: {A, I, O, R, C}, I: {I, A, S, O, R, C}, S: {S, A, O, R, C, G},
+    R: {R, A, C}, C: {C, A}, O: {O, A, C}, G: {G, A, C},
 }  # fmt: skip
 
 
@@ -131,11 +132,11 @@ def test_a_reference_names_nobody() -> None:
         (case(deliver_at=NOW, not_before=NOW + HOUR, lease_until=NOW + DAY), Step(Act.ISSUE, NOW + DAY)),
         (claimed(), Step(Act.ISSUE, NOW + LEASE)),
         (claimed(deliver_at=NOW + DAY), Step(Act.ISSUE, NOW + LEASE)),
-        (case_in(O), None),
-        (case_in(G), None),
+        (case_in(O), Step(Act.REVOKE, NOW)),
+        (case_in(G), Step(Act.REVOKE, NOW)),
     ],
 )
-def test_the_next_step_and_when(head: Case, expected: Step | None) -> None:
+def test_the_next_step_and_when(head: Case, expected: Step) -> None:
     assert head.next_step() == expected
 
 

@@ -16,12 +16,20 @@ from tests.builders import CASE_ID, NOW, RULES, cancellation, case, case_in, cla
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DUE = NOW + 5 * HOUR
 """The message of builders.hire_event() is due by then."""
-ENDING = [State.ANNOUNCED, State.REFUSED, State.CANCELLED]
+AT_REST = [State.REFUSED, State.CANCELLED, State.ONBOARDED, State.GAVE_UP]
+ENDING = [State.ANNOUNCED, *AT_REST]
 
 
 def certain(after: Case | None) -> Case:
     assert after is not None
     return after
+
+
+def next_but_redact(head: Case) -> Step:
+    """The next step, redactions aside: they go on whatever becomes of the passes."""
+    step = replace(head, texts=()).next_step()
+    assert step is not None
+    return step
 
 
 def rehired(before: Case, at: datetime, minutes: int = 3, **changes: Any) -> Case:
@@ -30,7 +38,7 @@ def rehired(before: Case, at: datetime, minutes: int = 3, **changes: Any) -> Cas
 
 
 def ending(state: State) -> Case:
-    """A case with passes to delete, in one of the three states that may have some."""
+    """A case with passes to delete, in one of the states that may have some."""
     postponed = {"hire_date": date(2026, 12, 8)}
     return rehired(sent(), NOW, 2, **postponed) if state is State.ANNOUNCED else case_in(state)
 
@@ -54,7 +62,8 @@ def test_a_refused_case_deletes_what_it_may_have_made_unless_the_joiner_may_have
     head: Case, reason: Reason, times: int
 ) -> None:
     after = head.refused(reason, RULES, NOW, held=Held(lease=True))
-    assert (after.deletions_left, after.next_step()) == (times, Step(Act.REVOKE, NOW) if times else None)
+    rests = Step(Act.WIPE, NOW + RULES.keep_contact)
+    assert (after.deletions_left, next_but_redact(after)) == (times, Step(Act.REVOKE, NOW) if times else rests)
 
 
 @pytest.mark.parametrize("state", State)
@@ -62,13 +71,13 @@ def test_a_cancelled_case_deletes_what_it_may_have_made(state: State) -> None:
     before = case_in(state)
     after = certain(record_cancellation(before, CASE_ID, cancellation(2), RULES, NOW))
     assert after.deletions_left == (DELETIONS if before.claims else 0)
-    assert (after.next_step() is not None) == bool(before.claims)
+    assert (next_but_redact(after).act is Act.REVOKE) == bool(before.claims)
 
 
 def test_a_claim_that_made_nothing_leaves_nothing_to_delete() -> None:
     before = claimed().put_off(Act.ISSUE, Reason.GRAPH_THROTTLED, NOW, held=Held(lease=True))
     after = certain(record_cancellation(before, CASE_ID, cancellation(2), RULES, NOW))
-    assert (after.deletions_left, after.next_step()) == (0, None)
+    assert (after.deletions_left, after.next_step()) == (0, Step(Act.WIPE, NOW + RULES.keep_contact))
 
 
 ANOTHER = UserRef("employeeId", "7")
@@ -94,9 +103,7 @@ def test_a_hire_deletes_an_older_pass_that_no_new_one_replaces_at_once(
 ) -> None:
     after = rehired(before, at, **changes)
     assert (after.state, after.deletions_left, after.delete_at) == (State.ANNOUNCED, times, at if times else None)
-    step = after.next_step()
-    assert step is not None
-    assert step.act is (Act.REVOKE if times else Act.ISSUE)
+    assert next_but_redact(after).act is (Act.REVOKE if times else Act.ISSUE)
 
 
 # --- how they go ---
@@ -122,7 +129,15 @@ def test_a_case_that_ended_deletes_twice_and_then_rests(state: State) -> None:
     assert second.next_step() == Step(Act.REVOKE, NOW + MINUTE + SECOND_DELETION)
     assert (second.user_id, second.claims) == (first.user_id, first.claims), "who it is about is still needed"
     rests = second.passes_deleted(NOW + HOUR)
-    assert (rests.state, rests.next_step(), rests.delete_at) == (state, None, None)
+    assert (rests.state, rests.deletions_left, rests.delete_at) == (state, 0, None)
+    assert next_but_redact(rests) == Step(Act.WIPE, NOW + RULES.keep_contact)
+
+
+def test_a_joiner_who_made_it_loses_the_pass_once_and_then_what_we_know_of_them() -> None:
+    first = case_in(State.ONBOARDED)
+    assert (first.deletions_left, first.next_step()) == (1, Step(Act.REVOKE, NOW))
+    after = first.passes_deleted(NOW + MINUTE)
+    assert (after.deletions_left, next_but_redact(after)) == (0, Step(Act.WIPE, NOW))
 
 
 @pytest.mark.parametrize("state", ENDING)
@@ -134,14 +149,13 @@ def test_after_the_last_deletion_a_case_has_made_nothing_and_is_pinned_to_nobody
     assert (known.pinned_user_id, known.pass_id, known.claims) == (None, None, ())
     assert (after.state, after.event, after.version, after.reason) == (state, head.event, head.version, head.reason)
     cancelled = certain(record_cancellation(after, CASE_ID, cancellation(9), RULES, NOW))
-    assert cancelled.next_step() is None, "nothing is left to delete"
+    assert cancelled.deletions_left == 0, "nothing is left to delete"
 
 
 @pytest.mark.parametrize("state", ENDING)
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_deletion_put_off_comes_later_and_nothing_else_changes(state: State, times: int) -> None:
     head = replace(ending(state), deletions_left=times, not_before=NOW + DAY)
-    after = head.put_off(Act.ISSUE, Reason.GRAPH_THROTTLED, NOW + HOUR, held=Held())
-    changed = {"reason": Reason.GRAPH_THROTTLED, "delete_at": NOW + HOUR, "moves": head.moves + 1}
-    assert after == replace(head, **changed)
+    after = head.put_off(Act.REVOKE, Reason.GRAPH_THROTTLED, NOW + HOUR, held=Held())
+    assert after == replace(head, delete_at=NOW + HOUR, moves=head.moves + 1), "also why it was refused stays"
     assert after.next_step() == Step(Act.REVOKE, NOW + HOUR)

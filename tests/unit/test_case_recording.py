@@ -1,14 +1,15 @@
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
 
 from shared.case import Case, Held
 from shared.errors import Reason
-from shared.events import Channel, DevicePath, UserRef
+from shared.events import Channel, DevicePath, Message, UserRef
+from shared.plan import When
 from shared.recording import record_cancellation, record_hire
-from shared.states import CLOSED, Act, State
+from shared.states import CLOSED, Act, State, Step
 from tests.builders import (
     CASE_ID,
     NOW,
@@ -20,6 +21,7 @@ from tests.builders import (
     claimed,
     hire_event,
     plan,
+    sent,
     terms,
     version,
 )
@@ -182,6 +184,63 @@ def test_later_news_does_not_make_a_number_older_or_newer() -> None:
     assert certain(record_hire(changed, CASE_ID, back, plan(back), NOW + DAY)).number_changed_at == NOW + DAY
 
 
+# --- the same news every night ---
+
+MORNING = When(NOW + 2 * DAY, NOW + 2 * DAY)
+RE_ISSUED = (
+    sent(by_sms=True).again(MORNING, Reason.EXPIRED_UNUSED, counted=True, held=Held()).claimed(USER_ID, terms(), NOW)
+)
+UNDER_WAY = {
+    "announced": case(not_before=NOW + DAY, reason=Reason.ACCOUNT_DISABLED),
+    "issuing": claimed(),
+    "sent": sent(spent=1, by_sms=True),
+    "announced again": sent().again(MORNING, Reason.PASS_GONE, counted=True, held=Held()),
+    "issuing again": RE_ISSUED,
+    "sent again": RE_ISSUED.intended("tap-2").sent(Message("SM2", Channel.SMS), RULES, NOW),
+}
+
+
+@pytest.mark.parametrize("before", UNDER_WAY.values(), ids=UNDER_WAY)
+def test_hr_repeating_itself_disturbs_nothing_that_is_under_way(before: Case) -> None:
+    """Also once the opening has moved on from what HR asks for, because a pass came to nothing."""
+    event = hire_event(version=version(60))
+    for now in (NOW, NOW + DAY, NOW + 3 * DAY):
+        after = certain(record_hire(before, CASE_ID, event, plan(event, now), now))
+        assert after == replace(before, version=event.version, event=event, moves=before.moves + 1)
+
+
+@pytest.mark.parametrize("state", sorted(CLOSED))
+def test_hr_repeating_itself_does_not_open_a_closed_case(state: State) -> None:
+    assert recorded(case_in(state), 60) is None
+    assert recorded(case_in(state).wiped(), 60) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "spent", "by_sms"),
+    [
+        ({"hire_date": date(2026, 12, 8)}, 0, False),
+        ({"start_time": time(10)}, 0, False),
+        ({"first_day": date(2026, 12, 2)}, 0, False),
+        ({"device_paths": (DevicePath.AUTOPILOT,)}, 2, True),
+        ({"channel": Channel.WHATSAPP}, 2, True),
+        ({"mobile_phone": NUMBER_OF_ANOTHER}, 2, False),
+        ({}, 2, True),
+    ],
+)
+def test_only_another_opening_begins_another_round(change: dict[str, Any], spent: int, by_sms: bool) -> None:
+    for state in set(State) - CLOSED:
+        before = replace(case_in(state), spent=2, by_sms=True, opens_at=MORNING.opens_at)
+        after = certain(recorded(before, 60, **change))
+        assert (after.spent, after.by_sms) == (spent, by_sms), state
+
+
+@pytest.mark.parametrize("state", sorted(CLOSED))
+def test_a_new_hire_after_a_closed_one_begins_another_round(state: State) -> None:
+    before = replace(case_in(state), spent=2, by_sms=True)
+    after = certain(recorded(before, 60, hire_date=date(2027, 1, 4)))
+    assert (after.spent, after.by_sms, after.wipe_at, after.forget_at) == (0, False, None, None)
+
+
 # --- cancelling ---
 
 
@@ -195,7 +254,8 @@ def test_a_cancellation_ends_any_case(state: State) -> None:
 
 def test_a_cancellation_that_overtakes_its_hire_keeps_it_out() -> None:
     before = certain(record_cancellation(None, CASE_ID, cancellation(5), RULES, NOW))
-    assert (before.state, before.issuance, before.next_step(), before.moves) == (State.CANCELLED, 0, None, 1)
+    assert (before.state, before.issuance, before.moves) == (State.CANCELLED, 0, 1)
+    assert before.next_step() == Step(Act.FORGET, NOW + RULES.keep_case), "there is nobody to wipe"
     assert recorded(before, 4) is None
     rehired = certain(recorded(before, 6))
     assert (rehired.state, rehired.issuance, rehired.moves) == (State.ANNOUNCED, 1, 2)

@@ -82,6 +82,7 @@ ELSEWHERE = {
     "parse": {Reason.MALFORMED_EVENT, Reason.UNKNOWN_TYPE},
     "fit": {Reason.POLICY_TOO_SHORT},
     "the flow": {Reason.SEND_UNCONFIRMED, Reason.PASSES_EXHAUSTED, Reason.REGISTERED_NOT_PASSWORDLESS},
+    "the steps": {Reason.PHONE_UNREACHABLE, Reason.PASS_GONE, Reason.EXPIRED_UNUSED},
     "the ledger": {Reason.PAUSED, Reason.BUDGET},
     "the directory": {
         Reason.GRAPH_THROTTLED, Reason.GRAPH_UNAVAILABLE, Reason.GRAPH_DENIED, Reason.USER_AMBIGUOUS,
