@@ -14,6 +14,7 @@ _WORDS: Final[Mapping[tuple[str, State], str]] = {
     (Act.ISSUE, State.ANNOUNCED): "waits: {reason}",
     (Act.ISSUE, State.REFUSED): "refused: {reason}",
     (Act.ISSUE, State.ONBOARDED): "has made it already",
+    (Act.ISSUE, State.GAVE_UP): "no pass is left: given up",
     ("receipt", State.SENT): "Twilio reports: {receipt}",
     (Act.ASK, State.SENT): "asked, Twilio says: {receipt}",
     (Act.ASK, State.ANNOUNCED): "it did not arrive ({reason}): another pass",

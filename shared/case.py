@@ -167,13 +167,17 @@ class Case:
     def refused(self, reason: Reason, rules: CaseRules, now: datetime, *, held: "Held") -> "Case":
         """No pass for this case until a later event or an operator opens it again; any we made is to be deleted.
 
-        Except where nobody knows whether the joiner has it: then it stays. All passes used up: the round is over.
+        Except where nobody knows whether the joiner has it: then it stays. All passes used up: the round is over. A
+        pass that was sent counts: a case that HR opens again every night must not cost a message every night.
         """
         delete = self.claims and reason is not Reason.SEND_UNCONFIRMED
+        over = reason is Reason.PASSES_EXHAUSTED
+        known_until = now if over else latest(now + rules.keep_contact, self.pass_ends_at if self.claims else None)
         return self.moved(
-            State.GAVE_UP if reason is Reason.PASSES_EXHAUSTED else State.REFUSED,
-            **rest(rules, now, rules.keep_contact if reason is not Reason.PASSES_EXHAUSTED else timedelta(0)),
+            State.GAVE_UP if over else State.REFUSED,
+            **rest(rules, now, known_until),
             reason=reason,
+            spent=self.spent + (self.sends > 0),
             not_before=None,
             lease_until=None if held.lease else self.lease_until,
             user_id=self.user_id if self.claims else None,
@@ -183,7 +187,7 @@ class Case:
     def onboarded(self, rules: CaseRules, now: datetime) -> "Case":
         """The joiner has made it: the pass goes at once, and then what we know of them."""
         deletion = to_delete(1, now) if self.claims else NOTHING_TO_DELETE
-        return self.moved(State.ONBOARDED, **rest(rules, now, timedelta(0)), reason=None, not_before=None, **deletion)
+        return self.moved(State.ONBOARDED, **rest(rules, now, now), reason=None, not_before=None, **deletion)
 
     def passes_deleted(self, now: datetime) -> "Case":
         """One deletion is done. After the last this case has made nothing and is pinned to nobody."""

@@ -153,7 +153,10 @@ def _is_schedule_field(part: str, low: int, high: int) -> bool:
     items = [
         re.fullmatch(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([1-9][0-9]?))?", item) for item in part.split(",")
     ]
-    return all(item and low <= int(item[1] or low) <= int(item[2] or item[1] or high) <= high for item in items)
+    return all(
+        item and low <= int(item[1] or low) <= int(item[2] or item[1] or high) <= high and int(item[3] or 1) <= high
+        for item in items
+    )
 
 
 def clock_time(value: str) -> time:

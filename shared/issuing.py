@@ -29,6 +29,8 @@ async def issue(run: Run) -> Case | None:
     facts, number = await vet(run, policy, seen)
     if run.case.sends >= MAX_SENDS:
         raise Refused(Reason.SEND_UNCONFIRMED)
+    if run.case.spent >= run.rules.case.max_passes:  # opened again by the same event, with nothing left
+        raise Refused(Reason.PASSES_EXHAUSTED)
     terms = _terms(run, policy)
     await ledger.spend()
 

@@ -165,11 +165,14 @@ def next_morning(event: HireEvent, rules: PlanRules, now: datetime) -> When:
 def once_more(event: HireEvent, opens_at: datetime, rules: PlanRules, earliest: datetime) -> When:
     """When another message for the same opening goes out, from `earliest` (UTC) on: by the same hours as the first.
 
-    Not on a day nobody works: then the next working morning.
+    Whose time to begin is over gets it at once in the hours of a working day, else with the next working morning.
     """
     at = _deliver_at(earliest, opens_at, ZoneInfo(event.time_zone), rules)
-    in_time = at <= opens_at + rules.arrival_window or local_date(event, at).weekday() in rules.working_days
-    return When(opens_at, at) if in_time else next_morning(event, rules, earliest)
+    if at <= opens_at + rules.arrival_window:
+        return When(opens_at, at)
+    morning, day = next_morning(event, rules, earliest), local_date(event, at)
+    at_once = at == earliest and day.weekday() in rules.working_days and local_date(event, morning.opens_at) > day
+    return When(opens_at, at) if at_once else morning
 
 
 def _opens_at(event: HireEvent, day: date, rules: PlanRules) -> datetime:

@@ -44,7 +44,7 @@ def record_cancellation(
     case: Case | None, case_id: str, event: Cancellation, rules: CaseRules, now: datetime
 ) -> Case | None:
     """The case after the hire was called off, or None when a later event already spoke."""
-    resting = rest(rules, now, rules.keep_contact)
+    resting = rest(rules, now, now + rules.keep_contact)
     if case is None:
         return Case(id=case_id, state=State.CANCELLED, version=event.version, moves=1, **resting)
     if event.version <= case.version:

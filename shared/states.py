@@ -24,15 +24,13 @@ CLOSED = frozenset({State.ONBOARDED, State.GAVE_UP})
 FREE = CLOSED | {State.CANCELLED, State.REFUSED}
 """A case in these states does not hold its person, once it has no pass of its own left to delete."""
 
+_ENDS = frozenset({State.ONBOARDED, State.REFUSED, State.CANCELLED, State.GAVE_UP})
+
 LEGAL: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.ANNOUNCED, State.CANCELLED}),
-    State.ANNOUNCED: frozenset({State.ANNOUNCED, State.ISSUING, State.ONBOARDED, State.REFUSED, State.CANCELLED}),
-    State.ISSUING: frozenset(
-        {State.ISSUING, State.ANNOUNCED, State.SENT, State.ONBOARDED, State.REFUSED, State.CANCELLED}
-    ),
-    State.SENT: frozenset(
-        {State.SENT, State.ANNOUNCED, State.ONBOARDED, State.REFUSED, State.CANCELLED, State.GAVE_UP}
-    ),
+    State.ANNOUNCED: _ENDS | {State.ANNOUNCED, State.ISSUING},
+    State.ISSUING: _ENDS | {State.ANNOUNCED, State.ISSUING, State.SENT},
+    State.SENT: _ENDS | {State.ANNOUNCED, State.SENT},
     State.REFUSED: frozenset({State.REFUSED, State.ANNOUNCED, State.CANCELLED}),
     State.CANCELLED: frozenset({State.CANCELLED, State.ANNOUNCED}),
     State.ONBOARDED: frozenset({State.ONBOARDED, State.ANNOUNCED, State.CANCELLED}),

@@ -13,7 +13,7 @@ from shared.events import Channel
 from shared.fields import certain, text_gone, text_kept
 from shared.guard_rails import is_ours, passwordless_since, registered
 from shared.hearing import word_on
-from shared.issuing import fall_back, see, vet
+from shared.issuing import fall_back, has_made_it, see, vet
 from shared.plan import When, next_morning, once_more
 from shared.run import Run, halt
 from shared.states import State
@@ -37,7 +37,9 @@ REDACT_ALARM: Final = 5
 async def guard_again(run: Run) -> Case:
     """The second look, just before a waiting pass opens: a refusal now deletes it."""
     policy, seen = await see(run)
-    await vet(run, policy, seen)
+    late = run.now() >= certain(run.case.pass_starts_at)
+    if not (late and seen and has_made_it(run.case, seen)):  # who has made it by now is for the check to say
+        await vet(run, policy, seen)
     return await run.save(run.case.moved(State.SENT, guard_at=None))
 
 

@@ -413,6 +413,28 @@ async def test_a_nightly_resync_changes_nothing_whatever_happened_before() -> No
     assert house.reasons == ["passes-exhausted"]
 
 
+async def test_a_resync_every_night_costs_no_more_messages_than_there_are_passes() -> None:
+    house = House(DUE)
+    house.phones[NUMBER, Channel.SMS] = Word(Delivery.UNDELIVERED, Reason.OPTED_OUT)
+    await house.hire(SMS)
+    for night in range(1, 7):
+        await house.live(DUE + night * DAY)
+        await house.hire(SMS, id=f"evt-{night + 1}", time=(DUE + night * DAY).isoformat())
+    assert len(house.texts) == 3
+    assert house.reasons == ["opted-out"] * 3 + ["passes-exhausted"]
+    assert house.case.state is State.GAVE_UP
+
+
+async def test_a_second_look_that_comes_late_leaves_alone_who_has_made_it() -> None:
+    house = await sent()
+    house.clock.set_now(OPENS + 2 * HOUR)
+    house.register(HELLO)
+    await house.live(OPENS + 2 * HOUR + 30 * MINUTE)
+    assert (house.case.state, house.reasons) == (State.SENT, [])
+    await house.live(OPENS + 4 * HOUR)
+    assert house.case.state is State.ONBOARDED
+
+
 async def test_a_resync_between_two_passes_moves_neither() -> None:
     house = await sent()
     await house.live(ENDS + HOUR)

@@ -26,7 +26,7 @@ A, I, S, R, C, O, G = (  # noqa: E741 - one letter a state, for the table
     State.ANNOUNCED, State.ISSUING, State.SENT, State.REFUSED, State.CANCELLED, State.ONBOARDED, State.GAVE_UP,
 )  # fmt: skip
 MAY_GO = {
-    A: {A, I, O, R, C}, I: {I, A, S, O, R, C}, S: {S, A, O, R, C, G},
+    A: {A, I, O, R, C, G}, I: {I, A, S, O, R, C, G}, S: {S, A, O, R, C, G},
     R: {R, A, C}, C: {C, A}, O: {O, A, C}, G: {G, A, C},
 }  # fmt: skip
 

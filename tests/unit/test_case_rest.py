@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.case import Case, Held
-from shared.errors import IllegalMove, Reason
+from shared.errors import Reason
 from shared.events import UserRef
 from shared.recording import record_cancellation, record_hire
 from shared.states import Act, CaseRules, State, Step, Text
@@ -110,6 +110,12 @@ def test_a_wiped_case_still_knows_which_news_is_old(state: State) -> None:
     assert (after.state, after.event, after.issuance) == (State.ANNOUNCED, fresh, 2)
 
 
-def test_an_open_case_is_not_given_up_without_a_pass() -> None:
-    with pytest.raises(IllegalMove):
-        refused(case(), Reason.PASSES_EXHAUSTED)
+def test_a_refusal_of_a_pass_that_was_sent_counts_against_the_passes() -> None:
+    assert refused(case(), Reason.PRIVILEGED).spent == 0
+    assert refused(sent(), Reason.UNDELIVERABLE).spent == 1
+    assert refused(case(spent=3), Reason.PASSES_EXHAUSTED).state is State.GAVE_UP
+
+
+def test_what_may_still_open_is_known_until_it_has_ended() -> None:
+    late = sent(pass_ends_at=NOW + 60 * DAY)
+    assert refused(late, Reason.SEND_UNCONFIRMED).wipe_at == NOW + 60 * DAY

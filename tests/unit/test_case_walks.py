@@ -82,7 +82,7 @@ class Walk(Life):
         assert head.sends <= 2
         per_issuance = Counter(sent.issuance for sent in self.messages)
         assert max(per_issuance.values(), default=0) <= 2, "never more than two messages an issuance"
-        assert head.spent < self.rules.max_passes
+        assert head.spent <= self.rules.max_passes
         assert len(head.texts) <= TEXTS_KEPT
         assert head.deletions_left in (0, 1, 2)
         assert not head.deletions_left or head.user_id, "who to delete from is known"

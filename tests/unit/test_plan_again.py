@@ -77,13 +77,10 @@ SATURDAY_WORK = PlanRules(working_days=frozenset(range(6)))
         # later that day
         (FRIDAY, "09:00", RULES, utc(2026, 12, 4, "14:01"), utc(2026, 12, 4, "14:01")),
         (FRIDAY, "09:00", RULES, utc(2026, 12, 4, "19:59"), utc(2026, 12, 4, "19:59")),
-        # a working night
-        (date(2026, 12, 3), "09:00", RULES, utc(2026, 12, 3, "20:00"), utc(2026, 12, 4, "08:00")),
-        (date(2026, 12, 3), "09:00", RULES, utc(2026, 12, 4, "04:00"), utc(2026, 12, 4, "08:00")),
-        (FRIDAY, "09:00", SATURDAY_WORK, utc(2026, 12, 4, "22:00"), utc(2026, 12, 5, "08:00")),
+        # who was announced late, or begins again on another day: at once
+        (date(2026, 12, 2), "09:00", RULES, utc(2026, 12, 4, "10:15"), utc(2026, 12, 4, "10:15")),
         # somebody who begins on a Saturday
         (date(2026, 12, 5), "09:00", RULES, utc(2026, 12, 5, "13:00"), utc(2026, 12, 5, "13:00")),
-        (FRIDAY, "09:00", RULES, utc(2026, 12, 7, "03:00"), utc(2026, 12, 7, "08:00")),
     ],
 )
 def test_another_message_for_the_same_opening(
@@ -92,6 +89,27 @@ def test_another_message_for_the_same_opening(
     event = hire_event(time_zone="UTC", first_day=first_day, start_time=time.fromisoformat(start))
     opens_at = when(event, rules, utc(2026, 11, 1)).opens_at
     assert once_more(event, opens_at, rules, earliest) == When(opens_at, expected)
+
+
+@pytest.mark.parametrize(
+    ("first_day", "start", "rules", "earliest", "expected"),
+    [
+        (date(2026, 12, 3), "09:00", RULES, utc(2026, 12, 3, "20:00"), utc(2026, 12, 4, "08:00")),
+        (date(2026, 12, 3), "09:00", RULES, utc(2026, 12, 4, "04:00"), utc(2026, 12, 4, "08:00")),
+        (date(2026, 12, 3), "15:00", RULES, utc(2026, 12, 3, "20:30"), utc(2026, 12, 4, "14:00")),
+        (date(2026, 12, 3), "15:00", RULES, utc(2026, 12, 4, "10:00"), utc(2026, 12, 4, "14:00")),
+        (date(2026, 12, 5), "12:00", RULES, utc(2026, 12, 6, "08:00"), utc(2026, 12, 7, "11:00")),
+        (date(2026, 12, 5), "12:00", RULES, utc(2026, 12, 6, "20:00"), utc(2026, 12, 7, "11:00")),
+        (FRIDAY, "09:00", SATURDAY_WORK, utc(2026, 12, 4, "22:00"), utc(2026, 12, 5, "08:00")),
+        (FRIDAY, "09:00", RULES, utc(2026, 12, 7, "03:00"), utc(2026, 12, 7, "08:00")),
+    ],
+)
+def test_another_message_on_another_day_comes_with_the_opening_of_that_day(
+    first_day: date, start: str, rules: PlanRules, earliest: datetime, expected: datetime
+) -> None:
+    event = hire_event(time_zone="UTC", first_day=first_day, start_time=time.fromisoformat(start))
+    opens_at = when(event, rules, utc(2026, 11, 1)).opens_at
+    assert once_more(event, opens_at, rules, earliest) == When(expected, expected)
 
 
 MONDAY_MORNING = utc(2026, 12, 7, "08:00")
@@ -120,7 +138,9 @@ def test_a_message_put_off_into_the_night_the_clocks_change() -> None:
     opens_at = utc(2027, 3, 28, "06:00")
     assert once_more(event, opens_at, RULES, utc(2027, 3, 27, "20:00")) == When(opens_at, utc(2027, 3, 28, "05:30"))
     after_it = once_more(event, opens_at, RULES, utc(2027, 3, 28, "19:00"))
-    assert after_it == When(opens_at, utc(2027, 3, 29, "06:00")), "08:00 on Monday, an hour earlier than on Friday"
+    assert after_it == When(utc(2027, 3, 29, "06:00"), utc(2027, 3, 29, "06:00")), (
+        "08:00 on Monday, an hour earlier than on Friday"
+    )
 
 
 # --- whatever the event, the rules and the moment ---
