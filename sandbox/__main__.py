@@ -7,7 +7,8 @@ import sys
 from sandbox.process import NotReadyError
 from sandbox.stack import Stack
 
-PORTS = {"broker": 15672, "broker --control-port": 15673, "directory": 18080, "phone": 18081, "azurite": 10002}
+BROKER = {"broker": 15672, "broker --control-port": 15673}
+PORTS = {**BROKER, "directory": 18080, "phone": 18081, "azurite": 10002, "app": 7071}  # the last as `func start`
 
 
 def table(stack: Stack) -> str:

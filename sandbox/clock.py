@@ -18,6 +18,7 @@ class SandboxClock:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(descriptor).st_size < _OFFSET.size:

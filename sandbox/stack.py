@@ -18,8 +18,9 @@ SERVICES = ("azurite", "broker", "directory", "phone")
 class Stack:
     """`with Stack() as stack:` starts `azurite`, `broker`, `directory`, `phone` in parallel, and always ends them all.
 
-    `ports` maps an option of a service to a port (`{"broker --control-port": 15673}`), free ones are chosen otherwise;
-    `arguments` adds command-line arguments by service. The clock, settings and logs lie in the temporary `folder`.
+    `ports` maps an option of a service to a port (`{"broker --control-port": 15673}`), and `app` to the one that all
+    hosts share; free ones are chosen otherwise. `arguments` adds command-line arguments by service. The clock, settings
+    and logs lie in the temporary `folder`.
     Entering raises NotReadyError when a port is busy or a service does not start; the others have ended by then.
     """
 
@@ -38,6 +39,10 @@ class Stack:
                 busy.append(f"Port {port} ({service}) is busy.")
         if busy:
             raise NotReadyError("\n".join([*busy, "End what listens there, or choose free ports with --free-ports."]))
+        self._held = socket.socket()  # a free port stays ours: bound, not listening, shared with our hosts only
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self._app_port = self._ports.get("app") or self._held.getsockname()[1]
         self._temporary = tempfile.TemporaryDirectory(prefix="firstpass-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         self.clock = SandboxClock(self.folder / "clock")
@@ -57,6 +62,7 @@ class Stack:
             list(pool.map(Service.stop, hosts))
             list(pool.map(Service.stop, services))
         self._running.clear()
+        self._held.close()
         self._temporary.cleanup()
 
     def _start(self, name: str) -> Service:
@@ -70,6 +76,11 @@ class Stack:
         service = start(module, *arguments, log=self.folder / f"{log}.log", cwd=ROOT)
         self._running.append(service)
         return service
+
+    @property
+    def app_url(self) -> str:
+        """Where HTTP functions are served, by whatever host runs."""
+        return f"http://127.0.0.1:{self._app_port}"
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -87,6 +98,7 @@ class Stack:
             "TWILIO_API_KEY_SID": phone["apiKeySid"],
             "TWILIO_API_KEY_SECRET": phone["apiKeySecret"],
             "TWILIO_AUTH_TOKEN": phone["authToken"],
+            "PUBLIC_URL": self.app_url,
         }
 
     def start_host(self, settings: Mapping[str, str], module: str = "sandbox.host", app: Path = ROOT) -> Service:
@@ -95,4 +107,5 @@ class Stack:
         file = self.folder / f"{name}.settings.json"
         file.write_text(json.dumps({"IsEncrypted": False, "Values": {**self.addresses, **settings}}))
         file.chmod(0o600)
-        return self._run(name, module, "--app", str(app), "--settings", str(file), *self._clock)
+        arguments = ("--app", str(app), "--settings", str(file), "--port", str(self._app_port))
+        return self._run(name, module, *arguments, *self._clock)

@@ -1,4 +1,4 @@
-"""`python -m sandbox.host --app DIR --settings FILE [--clock FILE] [--grace SECONDS]`."""
+"""`python -m sandbox.host --app DIR --settings FILE [--clock FILE] [--port 0] [--grace SECONDS]`."""
 
 from . import main
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,20 +13,20 @@ from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import ServiceBusError
 
-from .runtime import Function, delivery_number, invoke
+from .messages import deliver, delivery_number
+from .runtime import Function, Outcome, log_end, logger, too_long
 
-logger = logging.getLogger("sandbox.host")
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0  # between two tries to reach the broker
 RENEW_BEFORE = 10.0  # a lock is renewed this long before its end, half-way when it is shorter (as the .NET SDK does)
 
 
 @dataclass(slots=True, eq=False)
 class _Delivery:
-    """A locked message and its running function, which ends with what went wrong; times of the monotonic clock."""
+    """A locked message and its running function; times of the monotonic clock."""
 
     title: str
     message: ServiceBusReceivedMessage
-    call: asyncio.Task[str | None]
+    call: asyncio.Task[Outcome]
     started: float
     due: float  # when its lock must be renewed, or its time is over
 
@@ -86,7 +85,7 @@ class Pump:
 
     def _begin(self, message: ServiceBusReceivedMessage) -> _Delivery:
         title = f"{self._function.name} [message {message.message_id}, delivery {delivery_number(message)}]"
-        call, now = asyncio.create_task(invoke(self._function, message)), time.monotonic()
+        call, now = asyncio.create_task(deliver(self._function, message)), time.monotonic()
         return _Delivery(title, message, call, now, min(_renewal(message), now + self._limits["functionTimeout"]))
 
     async def _tend(self, link: ServiceBusReceiver) -> None:
@@ -102,17 +101,14 @@ class Pump:
                 delivery.due = min(_renewal(delivery.message), ends) if renewed else ends
 
     async def _settle(self, link: ServiceBusReceiver, delivery: _Delivery) -> None:
-        call, limit = delivery.call, self._limits["functionTimeout"]
-        wrong = call.result() if call.done() else f"Timeout value of {limit:g} s was exceeded"
+        call = delivery.call
+        wrong = call.result().error if call.done() else too_long(self._limits["functionTimeout"])
         call.cancel()
-        took = 1000 * (time.monotonic() - delivery.started)
+        log_end(delivery.title, delivery.started, wrong)
         if wrong:
-            logger.error("%s Failed in %.0f ms: %s", delivery.title, took, wrong)
             await _done("abandon", link.abandon_message, delivery)
-        else:
-            logger.info("%s Succeeded in %.0f ms", delivery.title, took)
-            if self._limits["autoCompleteMessages"]:
-                await _done("complete", link.complete_message, delivery)
+        elif self._limits["autoCompleteMessages"]:
+            await _done("complete", link.complete_message, delivery)
 
 
 async def _done(what: str, act: Callable[..., Awaitable[object]], delivery: _Delivery) -> bool:

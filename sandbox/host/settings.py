@@ -21,21 +21,23 @@ _LIMITS = {
     "autoCompleteMessages": ("true|false", True, "true or false"),
     "maxAutoLockRenewalDuration": (f'"{_SPAN}"', "00:05:00", "a time span hh:mm:ss"),
     "functionTimeout": (f'"({_SPAN}|-1)"', "00:30:00", "a time span hh:mm:ss, or '-1' for none"),
+    "routePrefix": (r'"[\w/-]*"', "api", "words with slashes between them"),
 }
 
 
 def read_limits(file: Path) -> dict[str, Any]:
     """The limits in a host.json by their names there, spans in seconds; ConfigurationError names every wrong one."""
     host, extension = _read(file), _read(file, "extensions", "serviceBus")
+    elsewhere = {"functionTimeout": host, "routePrefix": _read(file, "extensions", "http")}
     limits: dict[str, Any] = {}
     wrong: list[str] = []
     for name, (shape, default, wish) in _LIMITS.items():
-        limits[name] = (host if name == "functionTimeout" else extension).get(name, default)
+        limits[name] = elsewhere.get(name, extension).get(name, default)
         if not re.fullmatch(shape, json.dumps(limits[name])):
             wrong.append(f"{file.name}: {name} must be {wish}, it is {json.dumps(limits[name])}")
     if wrong:
         raise ConfigurationError("\n".join(wrong))
-    return {name: _seconds(value) if isinstance(value, str) else value for name, value in limits.items()}
+    return {name: _seconds(value) if "time span" in _LIMITS[name][2] else value for name, value in limits.items()}
 
 
 def _seconds(span: str) -> float:
@@ -80,7 +82,7 @@ def resolve_triggers(functions: list[Function], settings: Mapping[str, str]) -> 
 
 def _resolve(function: Function, settings: Mapping[str, str]) -> dict[str, Any]:
     trigger = {**function.trigger}
-    for name in [name for name in ("queueName", "connection", "schedule") if name in trigger]:
+    for name in [name for name in ("queueName", "connection", "schedule", "route") if name in trigger]:
         trigger[name] = _put_in(trigger[name], settings)
     match function.bindings:
         case ["serviceBusTrigger"]:
@@ -90,10 +92,19 @@ def _resolve(function: Function, settings: Mapping[str, str]) -> dict[str, Any]:
         case ["timerTrigger"]:
             trigger["schedule"] = parse_schedule(trigger["schedule"])
         case ["httpTrigger", "http"]:
-            pass
+            trigger["route"] = _route(trigger)
         case bindings:
             raise ConfigurationError(f"the sandbox does not imitate the binding {' with '.join(bindings)}")
     return trigger
+
+
+def _route(trigger: Mapping[str, Any]) -> str:
+    """As aiohttp writes it; the Python library names the route after the function when the app names none."""
+    if trigger["authLevel"].lower() != "anonymous":
+        raise ConfigurationError("the sandbox does not imitate function keys: its auth_level must be ANONYMOUS")
+    if not re.fullmatch(r"([^{}]|\{[*]?[a-zA-Z_]\w*\})*", trigger["route"]):
+        raise ConfigurationError(f"the sandbox imitates {{name}} and {{*name}} in a route, not '{trigger['route']}'")
+    return re.sub(r"\{[*](\w+)\}", r"{\1:.*}", trigger["route"])
 
 
 def _put_in(text: str, settings: Mapping[str, str]) -> str:

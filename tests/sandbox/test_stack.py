@@ -46,7 +46,7 @@ def test_an_app_is_told_only_addresses(stack: Stack) -> None:
     assert set(addresses) == {
         *("ServiceBusConnection", "LedgerConnection", "AzureWebJobsStorage", "GRAPH_URL", "IDENTITY_ENDPOINT"),
         *("IDENTITY_HEADER", "TWILIO_URL", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET"),
-        "TWILIO_AUTH_TOKEN",
+        *("TWILIO_AUTH_TOKEN", "PUBLIC_URL"),
     }
     assert all(addresses.values())
     assert addresses["ServiceBusConnection"].startswith("Endpoint=sb://")
@@ -172,6 +172,16 @@ def test_a_busy_port_is_named(command: str) -> None:
     assert f"Port {PORTS['phone']} (phone) is busy." in said
     assert "--free-ports" in said
     assert "Traceback" not in said
+
+
+def test_the_port_of_the_app_is_fixed_when_given_and_must_be_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(NotReadyError, match=rf"Port {port} \(app\) is busy"), Stack({"app": port}):
+            pytest.fail("it started")
+    with Stack({"app": port}) as stack:
+        assert stack.app_url == f"http://127.0.0.1:{port}"
+        socket.create_server(("127.0.0.1", port)).close()  # not held: `func start` may take it
 
 
 def test_the_pages_it_shows_are_there(stack: Stack) -> None:

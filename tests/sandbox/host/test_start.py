@@ -126,6 +126,7 @@ def test_an_app_that_cannot_start_says_why(
             (json.dumps({"functionTimeout": span}), ["functionTimeout must be a time span", f'"{span}"'])
             for span in ("24:00:00", "1.00:00:00", "00:61:00", "1:2", "-00:05:00", "")
         ),
+        ('{"extensions": {"http": {"routePrefix": "a{b}"}}}', ["routePrefix must be words", '"a{b}"']),
         ('{"functionTimeout": "5 min"}', ["functionTimeout must be a time span", '"5 min"']),
         ('{"extensions": {"serviceBus": {"maxConcurrentCalls": "4"}}}', ["maxConcurrentCalls must be", '"4"']),
         ('{"extensions": {"serviceBus": {"maxConcurrentCalls": 0}}}', ["maxConcurrentCalls", "above 0"]),
@@ -153,6 +154,7 @@ def test_host_json_may_leave_everything_to_its_defaults(tmp_path: Path) -> None:
         "autoCompleteMessages": True,
         "maxAutoLockRenewalDuration": 300,
         "functionTimeout": inf,
+        "routePrefix": "api",
     }
 
 
