@@ -11,7 +11,7 @@ from shared import wiring
 receipts_door = func.Blueprint()
 
 
-@receipts_door.route("receipts", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@receipts_door.route("receipts", trigger_arg_name="request", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 async def receipts(request: func.HttpRequest) -> func.HttpResponse:
     """204: written down, or nothing to us. 403: not Twilio's. 503: not written, Twilio is to try again."""
     return func.HttpResponse(status_code=await _answer(request))

@@ -158,6 +158,8 @@ class Life:
             return self.refuse(Reason.USER_CHANGED)
         if head.sends >= MAX_SENDS:
             return self.refuse(Reason.SEND_UNCONFIRMED)
+        if head.spent >= self.rules.max_passes:
+            return self.refuse(Reason.PASSES_EXHAUSTED)
         opens_at = certain(head.opens_at)
         starts = opens_at if opens_at > self.now + 2 * MINUTE else None
         self.take(head.claimed(event.user.value, terms(start_date_time=starts, steps_in_minutes=15), self.now))

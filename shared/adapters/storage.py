@@ -20,7 +20,7 @@ TRANSACTION: Final = 100
 """How many operations a transaction holds at most."""
 _PAGE: Final = 1000
 """How many rows the service gives at once at most."""
-_ONCE: Final = {"retry_total": 0}
+_ONCE: Final[Mapping[str, Any]] = {"retry_total": 0}
 """The SDK repeats what it takes for a failed connection, transactions too, even when the service had committed."""
 
 
