@@ -44,7 +44,7 @@ def show(outcome: Outcome, console: Console) -> None:
     if outcome.sign_ins:
         console.print(_sign_ins(outcome))
     for case in outcome.cases:
-        if case.issuances > 1 or case.state is State.ONBOARDED:
+        if case.issuances > 1 or sum(move.actor == "event" for move in case.history) > 1:
             console.print(_story(case))
     console.print(_sum(outcome, sent, waiting))
 

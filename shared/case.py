@@ -43,6 +43,8 @@ class Case:
     opens_at: datetime | None = None
     deliver_at: datetime | None = None
     not_before: datetime | None = None
+    waits: int = 0
+    """How often in a row a step was put off."""
     lease_until: datetime | None = None
     issuance: int = 0
     attempt: int = 0
@@ -112,6 +114,7 @@ class Case:
             lease_until=now + LEASE,
             not_before=None,
             attempt=self.attempt + 1,
+            waits=self.waits,
             claims=(*self.claims, now)[-CLAIMS_KEPT:],
             reason=None,
             pass_starts_at=starts,
@@ -122,7 +125,7 @@ class Case:
 
     def intended(self, pass_id: str) -> "Case":
         """The pass exists and its message is about to go out: counted before it happens."""
-        return self.moved(State.ISSUING, pass_id=pass_id, sends=self.sends + 1)
+        return self.moved(State.ISSUING, pass_id=pass_id, sends=self.sends + 1, waits=self.waits)
 
     def sent(self, message: Message, rules: CaseRules, now: datetime) -> "Case":
         """Twilio took the message; the holder's final move, so its lease ends."""
@@ -135,12 +138,13 @@ class Case:
     def put_off(self, act: Act, reason: Reason, until: datetime, *, held: "Held") -> "Case":
         """A step waits. Of an issue nothing was sent: a holder gives back its lease and what it counted."""
         if act is not Act.ISSUE:
-            return self.moved(self.state, **{PUT_OFF[act]: until})
+            return self.moved(self.state, **{PUT_OFF[act]: until}, waits=self.waits + 1)
         made_nothing = held.lease and not held.intended
         return self.moved(
             State.ANNOUNCED,
             reason=reason,
             not_before=until,
+            waits=self.waits + 1,
             lease_until=None if held.lease else self.lease_until,
             sends=self.sends - held.intended,
             claims=self.claims[:-1] if made_nothing else self.claims,
@@ -207,7 +211,7 @@ class Case:
         """
         if state not in LEGAL[self.state]:
             raise IllegalMove(f"{self.state} to {state}")
-        return replace(self, state=state, moves=self.moves + 1, **changes)
+        return replace(self, **{"waits": 0, **changes, "state": state, "moves": self.moves + 1})
 
 
 @dataclass(frozen=True, slots=True)

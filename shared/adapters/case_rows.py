@@ -100,6 +100,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "deliver_at": _TIME,
     "not_before": _TIME,
     "lease_until": _TIME,
+    "waits": _NUMBER,
     "issuance": _NUMBER,
     "attempt": _NUMBER,
     "sends": _NUMBER,

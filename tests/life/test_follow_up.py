@@ -539,6 +539,19 @@ async def test_a_budget_used_up_waits_for_the_next_hour_with_one_alert() -> None
     assert len(house.texts) == 1
 
 
+async def test_what_lasts_is_looked_at_less_often() -> None:
+    house = House(DUE)
+    outage = [house.directory.fail("policy", Later(Reason.GRAPH_UNAVAILABLE, MINUTE)) for _ in range(100)]
+    await house.hire()
+    await house.live(DUE + 5 * HOUR)
+    asked = sum(fault.fired for fault in outage)
+    assert 15 < asked < 30, "five hours: one, two, four, eight, and then every fifteen minutes"
+    for fault in outage:
+        fault.fired = True
+    await house.live(DUE + 5 * HOUR + 16 * MINUTE)
+    assert len(house.texts) == 1
+
+
 async def test_a_halt_pauses_and_resumes_by_itself() -> None:
     house = House(DUE)
     house.directory.fail("policy", Halted(Reason.GRAPH_DENIED))

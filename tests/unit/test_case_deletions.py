@@ -157,5 +157,5 @@ def test_after_the_last_deletion_a_case_has_made_nothing_and_is_pinned_to_nobody
 def test_a_deletion_put_off_comes_later_and_nothing_else_changes(state: State, times: int) -> None:
     head = replace(ending(state), deletions_left=times, not_before=NOW + DAY)
     after = head.put_off(Act.REVOKE, Reason.GRAPH_THROTTLED, NOW + HOUR, held=Held())
-    assert after == replace(head, delete_at=NOW + HOUR, moves=head.moves + 1), "also why it was refused stays"
+    assert after == replace(head, delete_at=NOW + HOUR, waits=1, moves=head.moves + 1), "also why it was refused stays"
     assert after.next_step() == Step(Act.REVOKE, NOW + HOUR)

@@ -56,7 +56,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "texts": st.lists(st.builds(Text, WORDS, st.none() | MOMENTS, COUNTS), max_size=3).map(tuple),
     "channel": st.none() | st.sampled_from(Channel),
     "is_usable_once": st.none() | st.booleans(),
-    **dict.fromkeys(("issuance", "attempt", "sends", "spent", "asks", "deletions_left", "moves"), COUNTS),
+    **dict.fromkeys(("issuance", "attempt", "sends", "waits", "spent", "asks", "deletions_left", "moves"), COUNTS),
     **dict.fromkeys(
         (
             *("opens_at", "deliver_at", "not_before", "lease_until", "pass_starts_at", "pass_ends_at"),
