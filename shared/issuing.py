@@ -72,12 +72,11 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
     Raises:
         Refused, Later, Halted: the outcome of the first rail that stops.
     """
-    case, rules, now = run.case, run.rules.guard, run.now()
-    event = certain(case.event)
-    facts = guard(seen, policy, event, case.known(), rules, now)
+    case, event, rules = run.case, certain(run.case.event), run.rules.guard
+    facts = guard(seen, policy, event, case.known(), rules, run.now())
     number = trusted_number(facts, event, rules)
     person = await run.outside.ledger.meet(facts.user_id, number, case.id)
-    guard_person(person, facts, case.known(), rules, now)
+    guard_person(person, facts, case.known(), rules, run.now())  # a number first seen just now is not from the future
     return facts, number
 
 
