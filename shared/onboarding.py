@@ -24,8 +24,8 @@ from shared.telemetry import Event, emit
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 """No wake row comes sooner, and a run that waits for nothing would spin."""
-GROWN_WAIT: Final = timedelta(minutes=15)
-"""What lasts is looked at less often: each wait in a row doubles, up to this."""
+GROWN_WAIT: Final = timedelta(minutes=5)
+"""What lasts is looked at less often: each wait in a row doubles, up to this; more would make somebody late."""
 
 STEPS: Final[Mapping[Act, Callable[[Run], Awaitable[Case | None]]]] = {
     Act.ISSUE: issuing.issue,
@@ -104,7 +104,7 @@ class Onboarding:
             return run.case
 
     async def _put_off(self, run: Run, outcome: FirstpassError, after: timedelta) -> Case:
-        until = run.now() + max(after, min(SHORTEST_WAIT * 2 ** min(run.case.waits, 4), GROWN_WAIT))
+        until = run.now() + max(after, min(SHORTEST_WAIT * 2 ** min(run.case.waits, 3), GROWN_WAIT))
         told = until.isoformat(timespec="seconds")
         emit(Event.WAITING, case=run.case.id, step=run.act, reason=outcome.reason, until=told)
         return await run.save(run.case.put_off(run.act, outcome.reason, until, held=run.held))

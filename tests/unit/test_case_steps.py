@@ -120,7 +120,7 @@ def test_of_several_texts_the_earliest_that_is_still_there() -> None:
 def test_a_step_put_off_comes_later_and_nothing_else_changes(state: State, act: Act) -> None:
     before = replace(quiet(state), reason=Reason.PRIVILEGED, **due(state, act, NOW))
     after = before.put_off(act, Reason.GRAPH_THROTTLED, SOON, held=Held())
-    assert after == replace(before, moves=before.moves + 1, **{PUT_OFF[act]: SOON})
+    assert after == replace(before, waits=1, moves=before.moves + 1, **{PUT_OFF[act]: SOON})
     assert after.next_step() == Step(act, SOON)
 
 

@@ -254,7 +254,7 @@ async def test_a_message_that_was_not_taken_gives_its_send_back() -> None:
         house.courier.fail_next(Later(Reason.TWILIO_BUSY, MINUTE))
     await house.hire()
     for _ in range(3):
-        house.clock.advance(2 * MINUTE)
+        house.clock.advance(5 * MINUTE)
         await house.nudge()
     assert house.case.state is State.SENT
     assert house.case.attempt == 4
@@ -549,7 +549,7 @@ async def test_our_pass_stays_ours_however_often_graph_throttles() -> None:
     await house.hire()
     for _ in range(20):
         house.directory.fail("create_pass", Later(Reason.GRAPH_THROTTLED, MINUTE))
-        house.clock.advance(LEASE + MINUTE)
+        house.clock.advance(LEASE + 3 * MINUTE)
         await house.nudge()
     house.clock.advance(5 * MINUTE)
     await house.nudge()
