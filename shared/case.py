@@ -38,6 +38,8 @@ class Case:
     hire_date: date | None = None
     number_changed_at: datetime | None = None
     """When HR last gave another number than before."""
+    number_approved_at: datetime | None = None
+    """When an operator vouched for the number as it was then."""
     first_opens_at: datetime | None = None
     """The opening HR's event asks for; `opens_at` moves on from it with every pass that came to nothing."""
     opens_at: datetime | None = None
@@ -96,6 +98,7 @@ class Case:
             pass_id=self.pass_id,
             claims=self.claims,
             number_changed_at=self.number_changed_at,
+            number_approved_at=self.number_approved_at,
         )
 
     @property

@@ -106,6 +106,7 @@ class Known:
     pass_id: str | None = None
     claims: tuple[datetime, ...] = ()
     number_changed_at: datetime | None = None
+    number_approved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +184,9 @@ def guard_person(person: Person, facts: Facts, known: Known, rules: GuardRules, 
         raise Later(Reason.ANOTHER_CASE_OPEN, LOOK_AGAIN)
     if facts.live_pass is not None and not is_ours(facts.live_pass, known):
         raise Later(Reason.FOREIGN_PASS, LOOK_AGAIN_FOR_FOREIGN_PASS)
-    if now - _number_known_since(person, known, rules) < rules.mobile_hold:
+    since = _number_known_since(person, known, rules)
+    vouched_for = known.number_approved_at is not None and since <= known.number_approved_at
+    if now - since < rules.mobile_hold and not vouched_for:
         raise Refused(Reason.MOBILE_CHANGED)
 
 

@@ -241,3 +241,8 @@ def _down(minutes: int) -> int:
 def local_date(event: HireEvent, moment: datetime) -> date:
     """The calendar day it is for the joiner at `moment`."""
     return moment.astimezone(ZoneInfo(event.time_zone)).date()
+
+
+def local_words(event: HireEvent, moment: datetime) -> str:
+    """A moment as the joiner would say it."""
+    return f"{moment.astimezone(ZoneInfo(event.time_zone)):%a %d %b %H:%M} {event.time_zone}"

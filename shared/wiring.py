@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusClient
 
     from shared.adapters.entra import EntraDirectory
-    from shared.adapters.seal import Fingerprints
+    from shared.adapters.seal import Fingerprints, Seal
     from shared.adapters.service_bus import ServiceBusBus
     from shared.adapters.tables import TableLedger
     from shared.adapters.twilio import TwilioCourier
     from shared.agenda import Agenda
+    from shared.api import Api
     from shared.onboarding import Onboarding
     from shared.ports import Clock
     from shared.receipts import Receipts
@@ -105,6 +106,28 @@ def receipts() -> "Receipts":
 
 
 @cache
+def api() -> "Api":
+    """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
+    from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
+    from shared.api import Api, acts_of  # noqa: PLC0415 - as above
+    from shared.operations import Operations  # noqa: PLC0415 - as above
+
+    telemetry.install()
+    chosen, tables = settings(), _table_service()
+    operations = Operations(
+        ledger=ledger(),
+        overview=TableOverview(ledger(), tables, _seal(), fingerprints(), _clock),
+        clock=_clock,
+        plan=chosen.plan_rules(),
+        rules=chosen.case_rules(),
+        hourly_budget=chosen["HOURLY_BUDGET"],
+        name_case=fingerprints().case_id,
+    )
+    vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
+    return Api(acts=acts_of(operations), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+
+
+@cache
 def directory() -> "EntraDirectory":
     """Microsoft Entra through Graph."""
     from shared.adapters.entra import EntraDirectory  # noqa: PLC0415 - as above
@@ -146,12 +169,10 @@ def courier() -> "TwilioCourier":
 @cache
 def ledger() -> "TableLedger":
     """Azure Table Storage."""
-    from shared.adapters.seal import Seal  # noqa: PLC0415 - as above
     from shared.adapters.tables import TableLedger  # noqa: PLC0415 - as above
 
-    keys = [key.strip() for key in settings()["SEAL_KEYS"].open().split(",")]
     budget = settings()["HOURLY_BUDGET"]
-    return TableLedger(_table_service(), Seal(keys), fingerprints(), _clock, hourly_budget=budget)
+    return TableLedger(_table_service(), _seal(), fingerprints(), _clock, hourly_budget=budget)
 
 
 @cache
@@ -179,6 +200,13 @@ def _credential() -> "AsyncTokenCredential":
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
 
     return DefaultAzureCredential()
+
+
+@cache
+def _seal() -> "Seal":
+    from shared.adapters.seal import Seal  # noqa: PLC0415 - as above
+
+    return Seal([key.strip() for key in settings()["SEAL_KEYS"].open().split(",")])
 
 
 def _table_service() -> "TableServiceClient":

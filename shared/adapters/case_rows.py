@@ -95,6 +95,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "state": _one_of(State),
     "hire_date": _DATE,
     "number_changed_at": _TIME,
+    "number_approved_at": _TIME,
     "first_opens_at": _TIME,
     "opens_at": _TIME,
     "deliver_at": _TIME,

@@ -45,7 +45,7 @@ PAUSE_KNOWN_FOR: Final = 5.0
 ROUNDS: Final = 8
 """How often a row that others write at the same time is read again before we give up."""
 
-_CONTROL, _PAUSE, _HEARTBEAT, _BUDGET = "control", "pause", "heartbeat", "budget"
+CONTROL, PAUSE, _HEARTBEAT, _BUDGET = "control", "pause", "heartbeat", "budget"
 _KEYS: Final = ("PartitionKey", "RowKey")
 
 
@@ -71,7 +71,7 @@ class TableLedger:
         self._agenda = Agenda(Table(service, "agenda", patience), clock)
         self._people = Table(service, "people", patience)
         self._control = Table(service, "control", patience)
-        self._budget = Budget(self._control, (_CONTROL, _BUDGET), clock, hourly_budget)
+        self._budget = Budget(self._control, (CONTROL, _BUDGET), clock, hourly_budget)
         self._pause_seen: tuple[float, datetime | None] | None = None
 
     async def close(self) -> None:
@@ -127,7 +127,7 @@ class TableLedger:
 
     async def pause(self, reason: Reason, by: str, lasts: timedelta) -> bool:
         """See ports.Ledger. A longer pause extends a shorter one in force; a shorter one changes nothing."""
-        row = {"PartitionKey": _CONTROL, "RowKey": _PAUSE, "reason": str(reason), "by": by, "began": uuid4().hex}
+        row = {"PartitionKey": CONTROL, "RowKey": PAUSE, "reason": str(reason), "by": by, "began": uuid4().hex}
         try:
             return await self._began(row, self._clock.now(), lasts)
         finally:
@@ -163,11 +163,11 @@ class TableLedger:
 
     async def beat(self) -> None:
         """See ports.Ledger."""
-        await self._control.put({"PartitionKey": _CONTROL, "RowKey": _HEARTBEAT, "at": write_time(self._clock.now())})
+        await self._control.put({"PartitionKey": CONTROL, "RowKey": _HEARTBEAT, "at": write_time(self._clock.now())})
 
     async def heartbeat(self) -> datetime | None:
         """When the agenda was last read."""
-        row = await self._control.get(_CONTROL, _HEARTBEAT)
+        row = await self._control.get(CONTROL, _HEARTBEAT)
         return None if row is None else _beat_of(row)
 
     async def _removed(self, *rows: Operation) -> bool:
@@ -191,14 +191,14 @@ class TableLedger:
     async def _paused_until(self) -> datetime | None:
         moment = self._clock.monotonic()
         if self._pause_seen is None or moment - self._pause_seen[0] >= PAUSE_KNOWN_FOR:
-            until, _ = _pause_of(await self._control.get(_CONTROL, _PAUSE))
+            until, _ = _pause_of(await self._control.get(CONTROL, PAUSE))
             self._pause_seen = (moment, until)
         return self._pause_seen[1]
 
     async def _began(self, row: Mapping[str, str], now: datetime, lasts: timedelta) -> bool:
         row = {**row, "until": write_time(now + lasts)}
         for _ in range(ROUNDS):
-            found = await self._control.get(_CONTROL, _PAUSE)
+            found = await self._control.get(CONTROL, PAUSE)
             until, began = _pause_of(found)
             if began == row["began"]:  # we wrote it, and only the answer was lost
                 return True

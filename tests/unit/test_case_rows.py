@@ -60,7 +60,16 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(
         (
             *("opens_at", "deliver_at", "not_before", "lease_until", "pass_starts_at", "pass_ends_at"),
-            *("sent_at", "delete_at", "woken_at", "number_changed_at", "first_opens_at", "guard_at", "look_at"),
+            *(
+                "sent_at",
+                "delete_at",
+                "woken_at",
+                "number_changed_at",
+                "number_approved_at",
+                "first_opens_at",
+                "guard_at",
+                "look_at",
+            ),
             *("ask_at", "check_at", "registered_at", "wipe_at", "forget_at"),
         ),
         st.none() | MOMENTS,

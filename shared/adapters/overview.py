@@ -1,0 +1,114 @@
+"""What operators see of the ledger on Azure Table Storage, and the record of what they do."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from azure.data.tables import TableEntity
+from azure.data.tables.aio import TableServiceClient
+
+from shared.adapters.case_rows import HEAD, UnreadableRow, case_of, read_time, write_time
+from shared.adapters.person_rows import PERSON, acquaintance_of
+from shared.adapters.seal import Fingerprints, Seal
+from shared.adapters.storage import Conflict, Patience, Table, delete_row, insert
+from shared.adapters.tables import CONTROL, PAUSE, TableLedger
+from shared.case import Case
+from shared.errors import LedgerUnavailable
+from shared.oversight import Acquaintance, AuditEntry, Pause
+from shared.ports import Clock
+from shared.states import State
+
+_FIRST: Final = "0"
+"""Before every case id."""
+
+
+class TableOverview:
+    """Implements oversight.Overview, beside the `ledger` on the same tables."""
+
+    def __init__(
+        self,
+        ledger: TableLedger,
+        service: TableServiceClient,
+        seal: Seal,
+        fingerprints: Fingerprints,
+        clock: Clock,
+    ) -> None:
+        patience = Patience()
+        self._ledger, self._seal, self._fingerprints, self._clock = ledger, seal, fingerprints, clock
+        self._cases = Table(service, "cases", patience)
+        self._people = Table(service, "people", patience)
+        self._control = Table(service, "control", patience)
+        self.heartbeat, self.next_wake = ledger.heartbeat, ledger.next_wake
+
+    async def heads(self, state: State | None, after: str | None, at_most: int) -> list[Case]:
+        """See Overview. A head nobody can read is left out: it must not hide the others."""
+        where = "PartitionKey gt @after and RowKey eq @head" + (" and state eq @state" if state else "")
+        values = {"after": after or _FIRST, "head": HEAD} | ({"state": str(state)} if state else {})
+        return await self._cases.find(where, values, self._readable, at_most=at_most)
+
+    async def pause_in_force(self) -> Pause | None:
+        """See Overview."""
+        pause = _pause(await self._control.get(CONTROL, PAUSE))
+        return pause if pause and pause.until > self._clock.now() else None
+
+    async def resume(self) -> None:
+        """See Overview. A pause that somebody begins at this very moment stays."""
+        row = await self._control.get(CONTROL, PAUSE)
+        if row is not None:
+            await self._remove(self._control, row)
+
+    async def person(self, user_id: str) -> Acquaintance | None:
+        """See Overview."""
+        row = await self._people.get(self._fingerprints.person(user_id), PERSON)
+        if row is None:
+            return None
+        known = acquaintance_of(row)
+        return Acquaintance(known.open_case, tuple(seen for _, seen in known.numbers))
+
+    async def forget_person(self, user_id: str) -> None:
+        """See Overview."""
+        row = await self._people.get(self._fingerprints.person(user_id), PERSON)
+        if row is not None and not await self._remove(self._people, row):
+            raise LedgerUnavailable("ledger-contended")
+
+    async def _remove(self, table: Table, row: TableEntity) -> bool:
+        try:
+            await table.write(delete_row(row["PartitionKey"], row["RowKey"], row.metadata["etag"] or ""))
+        except Conflict:
+            return False
+        return True
+
+    def _readable(self, row: TableEntity) -> Case | None:
+        try:
+            return case_of(row, row.metadata["etag"], self._seal)
+        except UnreadableRow:
+            return None
+
+
+class TableAudit:
+    """Implements oversight.Audit: one row per entry, by day, only ever inserted."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._table = Table(service, "audit", Patience())
+
+    async def note(self, entry: AuditEntry) -> None:
+        """See Audit. The key is new each time, so an answer that was lost makes a second row at worst."""
+        at = write_time(entry.at)
+        row = {
+            "PartitionKey": at[:10],
+            "RowKey": f"{at[11:26]}-{uuid4().hex}",
+            "who": entry.who,
+            "act": entry.act,
+            "target": entry.target,
+            "allowed": entry.allowed,
+        }
+        await self._table.write(insert(row | ({"why": entry.why} if entry.why else {})))
+
+
+def _pause(row: Mapping[str, Any] | None) -> Pause | None:
+    if row is None:
+        return None
+    try:
+        return Pause(until=read_time(row["until"]), reason=str(row["reason"]), by=str(row["by"]))
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableRow from None

@@ -1,0 +1,199 @@
+"""What operators send and get, as JSON: names in camelCase, times in UTC. The command and a console speak this."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from shared.states import Act, State
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True, extra="forbid")
+
+
+type CaseId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+type UserId = Annotated[str, Field(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+
+
+class Nothing(_Model):
+    """No input."""
+
+
+class Reasoned(_Model):
+    """Whoever changes something says why; it is written to the audit before anything happens."""
+
+    reason: str = Field(min_length=5, max_length=500)
+
+
+# --- cases ---
+
+
+class CaseQuery(_Model):
+    """Which cases; `after` is the id of the last one seen."""
+
+    state: State | None = None
+    after: CaseId | None = None
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class OneCase(_Model):
+    """A case by its id."""
+
+    case_id: CaseId
+
+
+class FindCase(_Model):
+    """A case by HR's own key of the hire, or by the person it holds (Entra object id). In the body, never in a URL."""
+
+    source: str | None = None
+    subject: str | None = None
+    user: UserId | None = None
+
+
+class ActOnCase(OneCase, Reasoned):
+    """A change to one case."""
+
+
+class StepView(_Model):
+    """What a case needs next, and when."""
+
+    act: Act
+    due: datetime
+    local: str | None = None
+    """The same in the joiner's zone, where it is still known."""
+
+
+class CaseView(_Model):
+    """A case without anything personal."""
+
+    case_id: CaseId
+    state: State
+    reason: str | None
+    next_step: StepView | None
+    opens_at: datetime | None
+    deliver_at: datetime | None
+    issuance: int
+    spent: int
+    channel: str | None
+    receipt: str | None
+    sent_at: datetime | None
+    pass_ends_at: datetime | None
+    device_paths: list[str]
+    time_zone: str | None
+    contact_kept: bool
+
+
+class MoveView(_Model):
+    """One row of a case's history."""
+
+    at: datetime
+    from_state: State | None
+    to_state: State
+    reason: str | None
+    actor: str
+    issuance: int
+    attempt: int
+    channel: str | None
+    receipt: str | None
+
+
+class CaseStory(_Model):
+    """A case and everything that happened to it."""
+
+    case: CaseView
+    history: list[MoveView]
+
+
+class CasePage(_Model):
+    """Some cases; `next_after` goes into the next query, None at the end."""
+
+    cases: list[CaseView]
+    next_after: str | None
+
+
+class Contact(_Model):
+    """What is personal about a case. Each look is in the audit."""
+
+    case_id: CaseId
+    source: str
+    subject: str
+    user: str
+    user_id: str | None
+    mobile_phone: str | None
+
+
+# --- people ---
+
+
+class ActOnPerson(Reasoned):
+    """Something about everything we keep of one person (Entra object id)."""
+
+    user: UserId
+
+
+class PersonExport(_Model):
+    """Everything we keep of one person; numbers only as the times they were first seen."""
+
+    user: UserId
+    numbers_first_seen: list[datetime]
+    case: CaseStory | None
+    contact: Contact | None
+
+
+# --- the whole ---
+
+
+class PauseWish(Reasoned):
+    """Stop issuing for so many minutes."""
+
+    minutes: int = Field(ge=1, le=7 * 24 * 60)
+
+
+class PauseView(_Model):
+    """A pause in force."""
+
+    until: datetime
+    reason: str
+    by: str
+
+
+class Exceptions(_Model):
+    """What wants a look today, by case id."""
+
+    starts_soon_undelivered: list[str]
+    undelivered: list[str]
+    expired_unused: list[str]
+    gave_up: list[str]
+    refused: list[str]
+
+
+class StatusView(_Model):
+    """How it goes. Times in UTC."""
+
+    now: datetime
+    heartbeat: datetime | None
+    pause: PauseView | None
+    next_wake: datetime | None
+    cases: dict[str, int]
+    waiting_soon: int
+    """Passes planned for the next 24 hours, against `hourly_budget`."""
+    hourly_budget: int
+    exceptions: Exceptions
+
+
+class Done(_Model):
+    """A change was made; `state` is the case's state after it."""
+
+    done: Literal[True] = True
+    state: State | None = None
+
+
+class Problem(_Model):
+    """Why nothing was done (RFC 9457): `code` is stable, `fields` names what is wrong with the input."""
+
+    status: int
+    code: str
+    title: str
+    fields: dict[str, Any] | None = None
