@@ -9,7 +9,9 @@ from pydantic.alias_generators import to_camel
 from shared.states import Act, State
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """How every model of the API is written and read."""
+
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True, extra="forbid")
 
 
@@ -17,11 +19,11 @@ type CaseId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 type UserId = Annotated[str, Field(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
 
-class Nothing(_Model):
+class Nothing(Model):
     """No input."""
 
 
-class Reasoned(_Model):
+class Reasoned(Model):
     """Whoever changes something says why; it is written to the audit before anything happens."""
 
     reason: str = Field(min_length=5, max_length=500)
@@ -30,7 +32,7 @@ class Reasoned(_Model):
 # --- cases ---
 
 
-class CaseQuery(_Model):
+class CaseQuery(Model):
     """Which cases; `after` is the id of the last one seen."""
 
     state: State | None = None
@@ -38,13 +40,13 @@ class CaseQuery(_Model):
     limit: int = Field(default=100, ge=1, le=500)
 
 
-class OneCase(_Model):
+class OneCase(Model):
     """A case by its id."""
 
     case_id: CaseId
 
 
-class FindCase(_Model):
+class FindCase(Model):
     """A case by HR's own key of the hire, or by the person it holds (Entra object id). In the body, never in a URL."""
 
     source: str | None = None
@@ -56,7 +58,7 @@ class ActOnCase(OneCase, Reasoned):
     """A change to one case."""
 
 
-class StepView(_Model):
+class StepView(Model):
     """What a case needs next, and when."""
 
     act: Act
@@ -65,7 +67,7 @@ class StepView(_Model):
     """The same in the joiner's zone, where it is still known."""
 
 
-class CaseView(_Model):
+class CaseView(Model):
     """A case without anything personal."""
 
     case_id: CaseId
@@ -85,7 +87,7 @@ class CaseView(_Model):
     contact_kept: bool
 
 
-class MoveView(_Model):
+class MoveView(Model):
     """One row of a case's history."""
 
     at: datetime
@@ -99,21 +101,21 @@ class MoveView(_Model):
     receipt: str | None
 
 
-class CaseStory(_Model):
+class CaseStory(Model):
     """A case and everything that happened to it."""
 
     case: CaseView
     history: list[MoveView]
 
 
-class CasePage(_Model):
+class CasePage(Model):
     """Some cases; `next_after` goes into the next query, None at the end."""
 
     cases: list[CaseView]
     next_after: str | None
 
 
-class Contact(_Model):
+class Contact(Model):
     """What is personal about a case. Each look is in the audit."""
 
     case_id: CaseId
@@ -133,7 +135,7 @@ class ActOnPerson(Reasoned):
     user: UserId
 
 
-class PersonExport(_Model):
+class PersonExport(Model):
     """Everything we keep of one person; numbers only as the times they were first seen."""
 
     user: UserId
@@ -151,7 +153,7 @@ class PauseWish(Reasoned):
     minutes: int = Field(ge=1, le=7 * 24 * 60)
 
 
-class PauseView(_Model):
+class PauseView(Model):
     """A pause in force."""
 
     until: datetime
@@ -159,7 +161,7 @@ class PauseView(_Model):
     by: str
 
 
-class Exceptions(_Model):
+class Exceptions(Model):
     """What wants a look today, by case id."""
 
     starts_soon_undelivered: list[str]
@@ -169,7 +171,7 @@ class Exceptions(_Model):
     refused: list[str]
 
 
-class StatusView(_Model):
+class StatusView(Model):
     """How it goes. Times in UTC."""
 
     now: datetime
@@ -183,14 +185,14 @@ class StatusView(_Model):
     exceptions: Exceptions
 
 
-class Done(_Model):
+class Done(Model):
     """A change was made; `state` is the case's state after it."""
 
     done: Literal[True] = True
     state: State | None = None
 
 
-class Problem(_Model):
+class Problem(Model):
     """Why nothing was done (RFC 9457): `code` is stable, `fields` names what is wrong with the input."""
 
     status: int

@@ -56,7 +56,7 @@ async def run(asked: argparse.Namespace, clock: SandboxClock, before_indexing: C
     stdout = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the app prints goes to the log: it must not fill the pipe of our ready line
     os.chdir(app)
-    os.environ.update(settings)
+    os.environ.update({"WEBSITE_AUTH_ENABLED": "True"} | settings)  # as App Service says that it checks who asks
     sys.path.insert(0, str(app))
     before_indexing()
     functions = await index(app)

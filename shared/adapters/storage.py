@@ -220,7 +220,16 @@ _BY_STATUS: Final[Mapping[int, Callable[[], Exception]]] = {
 def _in_our_words(error: AzureError | OSError) -> Exception:
     if not isinstance(error, HttpResponseError):
         return _Again()
+    told = _told(error)
     for code, outcome in _BY_CODE.items():
-        if code in str(error.message):
+        if code in told:
             return outcome()
     return _BY_STATUS.get(error.status_code or 0, _Again)()
+
+
+def _told(error: HttpResponseError) -> str:
+    """What the service said: of a refused insert the SDK keeps only the status, and the code is in the body."""
+    body: Any = ""
+    with suppress(Exception):  # a body that was not read
+        body = error.response.text() if error.response else ""  # pyright: ignore[reportAttributeAccessIssue]
+    return f"{error.message} {body}"

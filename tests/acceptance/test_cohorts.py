@@ -16,37 +16,41 @@ def test_the_built_in_cohort_ends_as_its_people_deserve() -> None:
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     cases = by_subject(outcome)
-    ends = {subject: (case["state"], case["reason"]) for subject, case in cases.items()}
+    ends = {subject: (case["state"], case["reason"], case["issuances"]) for subject, case in cases.items()}
     assert ends == {
-        "W-1001": ("sent", None),
-        "W-1002": ("sent", None),
-        "W-1003": ("sent", None),
-        "W-1004": ("announced", None),
-        "W-1005": ("announced", None),
-        "W-1006": ("announced", None),
-        "W-1007": ("announced", None),
-        "W-1008": ("announced", None),
-        "W-1009": ("announced", None),
-        "W-1011": ("refused", "privileged"),
-        "W-1012": ("refused", "external-guest"),
-        "W-1013": ("refused", "mobile-not-mobile"),
-        "W-1014": ("refused", "already-registered"),
-        "W-1015": ("announced", "user-not-found"),
-        "W-1016": ("cancelled", None),
+        **dict.fromkeys(("W-1001", "W-1004", "W-1005", "W-1006", "W-1009"), ("onboarded", None, 1)),
+        **dict.fromkeys(("W-1002", "W-1003"), ("onboarded", None, 2)),
+        "W-1007": ("gave_up", "passes-exhausted", 3),
+        "W-1008": ("refused", "undeliverable", 3),
+        "W-1011": ("refused", "privileged", 1),
+        "W-1012": ("refused", "external-guest", 1),
+        "W-1013": ("refused", "mobile-not-mobile", 1),
+        "W-1014": ("refused", "already-registered", 1),
+        "W-1015": ("refused", "user-not-found", 1),
+        "W-1016": ("cancelled", None, 1),
+        "W-1019": ("cancelled", None, 1),
+        "W-1020": ("sent", None, 1),
+        "W-1021": ("sent", None, 1),
+        "W-1022": ("announced", None, 1),
     }
+    assert [tried["worked"] for tried in outcome["signIns"]] == [True] * 6 + [False, True]
     assert [letter["reason"] for letter in outcome["deadLetters"]] == [
-        "privileged",
-        "external-guest",
-        "mobile-not-mobile",
-        "already-registered",
-        "malformed-event",
-        "malformed-event",
+        *("privileged", "external-guest", "mobile-not-mobile", "already-registered"),
+        *("malformed-event", "malformed-event", "user-not-found", "undeliverable", "passes-exhausted"),
     ]
-    # Europe's clocks go back on the night to Sunday 25 October: nine in Amsterdam is 08:00 UTC on Monday
-    assert cases["W-1004"]["startDateTime"] == "2026-10-26T07:00:00Z"
+    assert cases["W-1020"]["startDateTime"] == "2026-11-13T13:00:00Z"
+    assert cases["W-1022"]["waitingUntil"] == "2026-11-22T08:00:00Z"
+    opened = {case["subject"]: _sent_at(case) for case in outcome["cases"] if case["history"]}
+    # Europe's clocks go back on the night to Sunday 25 October: four in the afternoon in Amsterdam is 15:00 UTC
+    assert opened["W-1004"] == "2026-10-25T15:00:00Z"
     # moved on by HR; New York's clocks go back on 1 November
-    assert cases["W-1009"]["startDateTime"] == "2026-11-02T13:00:00Z"
-    assert cases["W-1006"]["waitingUntil"] == "2026-10-23T14:30:00Z"
+    assert opened["W-1009"] == "2026-11-01T21:00:00Z"
+
+
+def _sent_at(case: dict[str, Any]) -> str | None:
+    """When the first message of a case went out, to the minute."""
+    sent = [move["at"] for move in case["history"] if (move["actor"], move["to"]) == ("issue", "sent")]
+    return sent[0][:17] + "00Z" if sent else None
 
 
 def test_a_phone_shows_the_pass_entra_holds_and_nothing_else(run_cohort: RunCohort) -> None:
