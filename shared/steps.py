@@ -30,6 +30,8 @@ UNREACHED_WAITS: Final = (timedelta(hours=1), timedelta(hours=12))
 """How long a phone that is off gets before the next message: the first time, and later."""
 REDACT_AGAIN: Final = timedelta(minutes=1)
 REDACT_AGAIN_AT_MOST: Final = timedelta(days=1)
+REDACT_GROWS: Final = 6
+"""Tries after which the wait is the longest already; what grows further has no end, and no timedelta holds it."""
 REDACT_ALARM: Final = 5
 """Failed redactions of one message after which somebody must look."""
 
@@ -103,7 +105,7 @@ async def redact(run: Run) -> Case:
     try:
         await run.outside.courier.redact(text.message_id, run.stop_at)
     except FirstpassError as error:  # an account that may not redact must not keep anybody from starting work
-        wait = min(REDACT_AGAIN * 4**text.tries, REDACT_AGAIN_AT_MOST)
+        wait = min(REDACT_AGAIN * 4 ** min(text.tries, REDACT_GROWS), REDACT_AGAIN_AT_MOST)
         level = ERROR if text.tries >= REDACT_ALARM else WARNING
         emit(Event.NOT_REDACTED, level, case=case.id, reason=error.reason)
         return await run.save(case.moved(case.state, texts=text_kept(case.texts, text, now + wait)))
