@@ -3,6 +3,7 @@
 Each returns the head it wrote, or raises how else it ended; a step that leaves its case due as it was would never end.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from logging import ERROR, WARNING
 from typing import Final
@@ -13,7 +14,7 @@ from shared.events import Channel
 from shared.fields import certain, text_gone, text_kept
 from shared.guard_rails import is_ours, passwordless_since, registered
 from shared.hearing import word_on
-from shared.issuing import fall_back, has_made_it, see, vet
+from shared.issuing import fall_back, see, vet
 from shared.plan import When, next_morning, once_more
 from shared.run import Run, halt
 from shared.states import State
@@ -38,11 +39,13 @@ REDACT_ALARM: Final = 5
 
 async def guard_again(run: Run) -> Case:
     """The second look, just before a waiting pass opens: a refusal now deletes it."""
-    policy, seen = await see(run)
-    late = run.now() >= certain(run.case.pass_starts_at)
-    if not (late and seen and has_made_it(run.case, seen)):  # who has made it by now is for the check to say
+    case, now = run.case, run.now()
+    if now < certain(case.pass_ends_at):
+        policy, seen = await see(run)
+        if seen and now >= certain(case.pass_starts_at):  # what they register by now is for the check to judge
+            seen = replace(seen, methods=())
         await vet(run, policy, seen)
-    return await run.save(run.case.moved(State.SENT, guard_at=None))
+    return await run.save(case.moved(State.SENT, guard_at=None))
 
 
 async def look(run: Run) -> Case:

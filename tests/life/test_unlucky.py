@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from shared.errors import Halted, Reason
 from shared.states import State
+from tests.builders import USER_ID, facts
 from tests.fakes.house import DUE, House
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -31,3 +34,30 @@ async def test_a_text_that_cannot_be_redacted_for_weeks_keeps_its_case_from_noth
     house.courier.clear_failures()
     await house.live(DUE + 62 * DAY)
     assert set(house.courier.redacted) == {message.id for message in house.courier.sent}
+
+
+@pytest.mark.parametrize("method", ["phone", "softwareOath", "microsoftAuthenticator"])
+async def test_a_second_look_that_comes_late_cuts_nobody_off_half_way(method: str) -> None:
+    house = await sent()
+    house.clock.set_now(OPENS + HOUR)
+    house.register(method)
+    await house.live(OPENS + HOUR + 30 * MINUTE)
+    assert house.reasons == []
+    assert house.newest_works()
+
+
+async def test_a_second_look_that_comes_late_still_sees_an_administrator() -> None:
+    house = await sent()
+    house.clock.set_now(OPENS + HOUR)
+    house.directory.add(facts(has_role=True, methods=("password", "microsoftAuthenticator")))
+    await house.live(OPENS + HOUR + 30 * MINUTE)
+    assert house.reasons == ["privileged"]
+    assert house.directory.people[USER_ID].tap is None
+
+
+async def test_a_second_look_that_comes_after_the_pass_ran_out_refuses_nobody() -> None:
+    house = await sent()
+    house.register("windowsHelloForBusiness")
+    house.clock.set_now(OPENS + 9 * DAY)
+    await house.live(OPENS + 9 * DAY + 30 * MINUTE)
+    assert (house.case.state, house.reasons) == (State.ONBOARDED, [])
