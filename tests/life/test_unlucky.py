@@ -1,12 +1,15 @@
 """Unlucky histories: what must hold when the wrong thing happens at the wrong moment, or goes on for too long."""
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.errors import Halted, Reason
+from shared.events import Channel, Message
 from shared.states import State
-from tests.builders import USER_ID, facts
+from tests.builders import NUMBER, USER_ID, facts
 from tests.fakes.house import DUE, House
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -61,3 +64,30 @@ async def test_a_second_look_that_comes_after_the_pass_ran_out_refuses_nobody() 
     house.clock.set_now(OPENS + 9 * DAY)
     await house.live(OPENS + 9 * DAY + 30 * MINUTE)
     assert (house.case.state, house.reasons) == (State.ONBOARDED, [])
+
+
+async def test_a_text_sent_while_the_hire_was_called_off_is_redacted_also_when_twilio_never_reports() -> None:
+    house = House(DUE)
+    house.phones[NUMBER, Channel.SMS] = None
+    house.onboarding = replace(house.onboarding, outside=replace(house.onboarding.outside, courier=_CalledOff(house)))
+    await house.hire(SMS)
+    assert house.case.state is State.CANCELLED
+    await house.live(DUE + 2 * HOUR)
+    assert house.courier.redacted == [house.courier.sent[0].id]
+    assert house.directory.people[USER_ID].tap is None
+    assert len(house.texts) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class _CalledOff:
+    """A courier while whose message goes out HR calls the hire off."""
+
+    house: House
+
+    async def send(self, *asked: Any) -> Message:
+        message = await self.house.courier.send(*asked)
+        await self.house.cancel()
+        return message
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.house.courier, name)
