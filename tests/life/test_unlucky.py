@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Halted, Reason
+from shared.errors import Halted, Reason, Refused
 from shared.events import Channel, Message
-from shared.states import State
+from shared.states import CaseRules, State
 from tests.builders import NUMBER, USER_ID, facts
 from tests.fakes.house import DUE, House
 
@@ -64,6 +64,17 @@ async def test_a_second_look_that_comes_after_the_pass_ran_out_refuses_nobody() 
     house.clock.set_now(OPENS + 9 * DAY)
     await house.live(OPENS + 9 * DAY + 30 * MINUTE)
     assert (house.case.state, house.reasons) == (State.ONBOARDED, [])
+
+
+async def test_a_number_that_twilio_would_not_take_costs_no_pass_once_hr_has_corrected_it() -> None:
+    house = House(DUE, rules=CaseRules(max_passes=1))
+    house.courier.refusals[NUMBER] = Refused(Reason.MOBILE_INVALID)
+    await house.hire(SMS)
+    assert (house.case.state, house.case.spent, house.texts) == (State.REFUSED, 0, [])
+    house.courier.refusals.clear()
+    await house.live(DUE + HOUR)
+    await house.hire(SMS, id="evt-2", time=house.clock.now().isoformat())
+    assert (house.case.state, len(house.texts)) == (State.SENT, 1)
 
 
 async def test_a_text_sent_while_the_hire_was_called_off_is_redacted_also_when_twilio_never_reports() -> None:
