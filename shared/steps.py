@@ -156,10 +156,10 @@ async def _undelivered(run: Run) -> Case:
     reason = run.case.failure or Reason.PHONE_UNREACHABLE
     if reason not in _MAY_PASS:
         raise Refused(reason)
-    if run.case.is_last(run.rules.case):
-        raise Refused(Reason.UNDELIVERABLE)
     if reason is Reason.TWILIO_DENIED:
         await halt(run.outside, Halted(reason))
+    if run.case.is_last(run.rules.case):
+        raise Refused(Reason.UNDELIVERABLE)
     wait = UNREACHED_WAITS[min(run.case.spent, len(UNREACHED_WAITS) - 1)]
     when = once_more(certain(run.case.event), certain(run.case.opens_at), run.rules.plan, run.now() + wait)
     return await _again(run, when, reason, counted=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.errors import Halted, Reason, Refused
-from shared.events import Channel, Message
+from shared.events import Channel, Delivery, Message, Word
 from shared.states import CaseRules, State
 from tests.builders import NUMBER, USER_ID, facts
 from tests.fakes.house import DUE, House
@@ -75,6 +75,15 @@ async def test_a_number_that_twilio_would_not_take_costs_no_pass_once_hr_has_cor
     await house.live(DUE + HOUR)
     await house.hire(SMS, id="evt-2", time=house.clock.now().isoformat())
     assert (house.case.state, len(house.texts)) == (State.SENT, 1)
+
+
+async def test_a_sender_at_fault_halts_everybody_also_when_it_cost_a_joiner_the_last_pass() -> None:
+    house = House(DUE, rules=CaseRules(max_passes=1))
+    house.phones[NUMBER, Channel.SMS] = Word(Delivery.UNDELIVERED, Reason.TWILIO_DENIED)
+    await house.hire(SMS)
+    await house.live(DUE + 10 * MINUTE)
+    assert house.reasons == ["undeliverable"]
+    assert house.ledger.paused is not None
 
 
 async def test_a_text_sent_while_the_hire_was_called_off_is_redacted_also_when_twilio_never_reports() -> None:
