@@ -53,7 +53,8 @@ async def look(run: Run) -> Case:
     case, now = run.case, run.now()
     user_id = certain(case.user_id)
     live = await run.outside.directory.passes(user_id, run.stop_at)
-    if now >= certain(case.pass_ends_at) or case.pass_id in {one.id for one in live}:
+    used = case.is_usable_once and not live and now >= certain(case.pass_starts_at)  # what that led to, the check sees
+    if used or now >= certain(case.pass_ends_at) or case.pass_id in {one.id for one in live}:
         return await run.save(case.moved(State.SENT, look_at=None))
     ours = any(is_ours(one, case.known()) for one in live)
     if not ours:  # deleted, or replaced by somebody else: perhaps because it has served its purpose

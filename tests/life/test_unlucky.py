@@ -8,6 +8,7 @@ import pytest
 
 from shared.errors import Halted, Reason, Refused
 from shared.events import Channel, Delivery, Message, Word
+from shared.plan import PlanRules
 from shared.states import CaseRules, State
 from tests.builders import NUMBER, USER_ID, facts
 from tests.fakes.house import DUE, House
@@ -111,3 +112,23 @@ class _CalledOff:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.house.courier, name)
+
+
+async def test_a_one_time_pass_that_was_used_at_once_is_not_taken_for_deleted() -> None:
+    house = House(OPENS + HOUR, plan=PlanRules(one_time_where_possible=True))
+    await house.hire({"devicePaths": ["authenticator"], **SMS})
+    house.directory.people[USER_ID].tap = None  # used: Entra lists it no more, and nothing is registered yet
+    await house.live(OPENS + HOUR + 20 * MINUTE)
+    assert (house.case.state, len(house.texts)) == (State.SENT, 1)
+    house.register("microsoftAuthenticator")
+    await house.live(OPENS + 4 * HOUR)
+    assert house.case.state is State.ONBOARDED
+
+
+async def test_a_one_time_pass_deleted_before_it_opens_is_replaced() -> None:
+    house = House(DUE, plan=PlanRules(one_time_where_possible=True))
+    await house.hire({"devicePaths": ["authenticator"], **SMS})
+    house.directory.people[USER_ID].tap = None
+    await house.live(DUE + 20 * MINUTE)
+    assert len(house.texts) == 2
+    assert house.newest_works()
