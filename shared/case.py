@@ -175,7 +175,7 @@ class Case:
         """No pass for this case until a later event or an operator opens it again; any we made is to be deleted.
 
         Except where nobody knows whether the joiner has it: then it stays. All passes used up: the round is over. A
-        pass that was sent counts: a case that HR opens again every night must not cost a message every night.
+        pass that may have been sent counts: a case that HR opens again every night must not cost a message every night.
         """
         delete = self.claims and reason is not Reason.SEND_UNCONFIRMED
         over = reason is Reason.PASSES_EXHAUSTED
@@ -184,7 +184,7 @@ class Case:
             State.GAVE_UP if over else State.REFUSED,
             **rest(rules, now, known_until),
             reason=reason,
-            spent=self.spent + (self.sends > 0),
+            spent=self.spent + (self.sends > held.intended),
             not_before=None,
             lease_until=None if held.lease else self.lease_until,
             user_id=self.user_id if self.claims else None,

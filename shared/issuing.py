@@ -4,16 +4,18 @@ The order of the calls in `issue` is the promise: each gap between two of them i
 """
 
 from contextlib import suppress
+from functools import partial
 from logging import ERROR, WARNING
 
 from shared.case import MAX_SENDS, Case, Held
 from shared.errors import Halted, Later, Moved, Reason, Refused
-from shared.events import Channel, UserRef
+from shared.events import Channel, Message, UserRef
 from shared.fields import certain
 from shared.guard_rails import PASSWORDLESS, Facts, guard, guard_event, guard_person
+from shared.hearing import record_text
 from shared.numbers import trusted_number
 from shared.plan import Policy, Terms, fit, once_more
-from shared.run import Run
+from shared.run import Run, record
 from shared.telemetry import Event, emit
 
 
@@ -50,10 +52,7 @@ async def issue(run: Run) -> Case | None:
             raise
         return await fall_back(run)
     emit(Event.SENT, case=run.case.id, issuance=run.case.issuance, channel=message.channel)
-    with suppress(Moved):  # the message is out; whoever wrote the head decides what becomes of its pass
-        now = run.now()
-        return await run.save_mine(lambda mine: mine.sent(message, run.rules.case, now))
-    return None
+    return await _sent(run, message)
 
 
 async def see(run: Run) -> tuple[Policy, Facts | None]:
@@ -106,6 +105,16 @@ async def _withdraw(run: Run, user_id: str, pass_id: str) -> None:
     with suppress(Later, Halted):
         await run.outside.directory.delete_pass(user_id, pass_id, run.stop_at)
         emit(Event.PASS_DELETED, case=run.case.id, issuance=run.case.issuance)
+
+
+async def _sent(run: Run, message: Message) -> Case | None:
+    """The message is out. Whoever wrote the head meanwhile decides what becomes of its pass; its text is to go."""
+    rules, now = run.rules.case, run.now()
+    try:
+        return await run.save_mine(lambda mine: mine.sent(message, rules, now))
+    except Moved:
+        noted = partial(record_text, message_id=message.id, redact_at=now + rules.message_lasts)
+        return await record(run.outside.ledger, run.case.id, noted, run.act)
 
 
 def _tell(event: Event, run: Run) -> None:

@@ -3,6 +3,7 @@
 Each returns the head it wrote, or raises how else it ended; a step that leaves its case due as it was would never end.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from logging import ERROR, WARNING
 from typing import Final
@@ -13,7 +14,7 @@ from shared.events import Channel
 from shared.fields import certain, text_gone, text_kept
 from shared.guard_rails import is_ours, passwordless_since, registered
 from shared.hearing import word_on
-from shared.issuing import fall_back, has_made_it, see, vet
+from shared.issuing import fall_back, see, vet
 from shared.plan import When, next_morning, once_more
 from shared.run import Run, halt
 from shared.states import State
@@ -30,17 +31,21 @@ UNREACHED_WAITS: Final = (timedelta(hours=1), timedelta(hours=12))
 """How long a phone that is off gets before the next message: the first time, and later."""
 REDACT_AGAIN: Final = timedelta(minutes=1)
 REDACT_AGAIN_AT_MOST: Final = timedelta(days=1)
+REDACT_GROWS: Final = 6
+"""Tries after which the wait is the longest already; what grows further has no end, and no timedelta holds it."""
 REDACT_ALARM: Final = 5
 """Failed redactions of one message after which somebody must look."""
 
 
 async def guard_again(run: Run) -> Case:
     """The second look, just before a waiting pass opens: a refusal now deletes it."""
-    policy, seen = await see(run)
-    late = run.now() >= certain(run.case.pass_starts_at)
-    if not (late and seen and has_made_it(run.case, seen)):  # who has made it by now is for the check to say
+    case, now = run.case, run.now()
+    if now < certain(case.pass_ends_at):
+        policy, seen = await see(run)
+        if seen and now >= certain(case.pass_starts_at):  # what they register by now is for the check to judge
+            seen = replace(seen, methods=())
         await vet(run, policy, seen)
-    return await run.save(run.case.moved(State.SENT, guard_at=None))
+    return await run.save(case.moved(State.SENT, guard_at=None))
 
 
 async def look(run: Run) -> Case:
@@ -48,7 +53,8 @@ async def look(run: Run) -> Case:
     case, now = run.case, run.now()
     user_id = certain(case.user_id)
     live = await run.outside.directory.passes(user_id, run.stop_at)
-    if now >= certain(case.pass_ends_at) or case.pass_id in {one.id for one in live}:
+    used = case.is_usable_once and not live and now >= certain(case.pass_starts_at)  # what that led to, the check sees
+    if used or now >= certain(case.pass_ends_at) or case.pass_id in {one.id for one in live}:
         return await run.save(case.moved(State.SENT, look_at=None))
     ours = any(is_ours(one, case.known()) for one in live)
     if not ours:  # deleted, or replaced by somebody else: perhaps because it has served its purpose
@@ -103,7 +109,7 @@ async def redact(run: Run) -> Case:
     try:
         await run.outside.courier.redact(text.message_id, run.stop_at)
     except FirstpassError as error:  # an account that may not redact must not keep anybody from starting work
-        wait = min(REDACT_AGAIN * 4**text.tries, REDACT_AGAIN_AT_MOST)
+        wait = min(REDACT_AGAIN * 4 ** min(text.tries, REDACT_GROWS), REDACT_AGAIN_AT_MOST)
         level = ERROR if text.tries >= REDACT_ALARM else WARNING
         emit(Event.NOT_REDACTED, level, case=case.id, reason=error.reason)
         return await run.save(case.moved(case.state, texts=text_kept(case.texts, text, now + wait)))
@@ -151,10 +157,10 @@ async def _undelivered(run: Run) -> Case:
     reason = run.case.failure or Reason.PHONE_UNREACHABLE
     if reason not in _MAY_PASS:
         raise Refused(reason)
-    if run.case.is_last(run.rules.case):
-        raise Refused(Reason.UNDELIVERABLE)
     if reason is Reason.TWILIO_DENIED:
         await halt(run.outside, Halted(reason))
+    if run.case.is_last(run.rules.case):
+        raise Refused(Reason.UNDELIVERABLE)
     wait = UNREACHED_WAITS[min(run.case.spent, len(UNREACHED_WAITS) - 1)]
     when = once_more(certain(run.case.event), certain(run.case.opens_at), run.rules.plan, run.now() + wait)
     return await _again(run, when, reason, counted=True)
