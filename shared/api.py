@@ -26,14 +26,17 @@ from shared.api_models import (
     FindCase,
     Nothing,
     OneCase,
+    OpenedCase,
+    OpenWish,
     PauseWish,
     PersonExport,
     Problem,
     Reasoned,
     StatusView,
 )
+from shared.errands import Errands
 from shared.errors import Moved, Unavailable
-from shared.operations import NotFound, Operations
+from shared.operations import NotAllowed, NotFound, Operations
 from shared.oversight import Audit, AuditEntry
 from shared.ports import Clock
 from shared.principal import OperatorRole, Principal, principal_of
@@ -67,6 +70,7 @@ class Act:
 
 OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     NotFound: (HTTPStatus.NOT_FOUND, "There is none."),
+    NotAllowed: (HTTPStatus.FORBIDDEN, "This very thing needs a higher role."),
     Unable: (HTTPStatus.CONFLICT, "It does not fit the case as it is now."),
     Moved: (HTTPStatus.CONFLICT, "Somebody else changes this case right now: try again."),
     Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is known to have happened: look, then try again."),
@@ -76,11 +80,12 @@ OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
 type Answer = tuple[HTTPStatus, BaseModel | Mapping[str, Any]]
 
 
-def acts_of(operations: Operations) -> tuple[Act, ...]:
+def acts_of(operations: Operations, errands: Errands) -> tuple[Act, ...]:
     """The acts on cases, people and the whole."""
     reader, operator, approver = OperatorRole
     return (
         Act("GET", "cases", reader, CaseQuery, CasePage, operations.list_cases),
+        Act("POST", "cases/open", operator, OpenWish, OpenedCase, errands.open_case),
         Act("POST", "cases/find", reader, FindCase, CaseStory, operations.find_case),
         Act("GET", "cases/{caseId}", reader, OneCase, CaseStory, operations.show_case),
         Act("POST", "cases/{caseId}/reveal", operator, ActOnCase, Contact, operations.reveal_contact),

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from shared.errors import IllegalMove, Reason
-from shared.events import Channel, Delivery, HireEvent, Message, Version
+from shared.events import Channel, Delivery, HireEvent, Message, Purpose, Version
 from shared.fields import FRESH, NOTHING_TO_DELETE, certain, follow_up, latest, rest, to_delete
 from shared.guard_rails import CLAIM_LASTS, Known
 from shared.plan import Terms, When
@@ -56,6 +56,8 @@ class Case:
     by_sms: bool = False
     """WhatsApp did not reach the phone: the rest of this round goes by SMS."""
     claims: tuple[datetime, ...] = ()
+    had: tuple[str, ...] = ()
+    """The person's methods when the pass was asked for."""
     reason: Reason | None = None
     pass_id: str | None = None
     pass_starts_at: datetime | None = None
@@ -108,12 +110,13 @@ class Case:
 
     # --- moves ---
 
-    def claimed(self, user_id: str, terms: Terms, now: datetime) -> "Case":
+    def claimed(self, user_id: str, terms: Terms, now: datetime, had: tuple[str, ...] = ()) -> "Case":
         """A run takes the case for LEASE: nobody else issues meanwhile. An attempt number is never used twice."""
         starts = terms.start_date_time or now
         return self.moved(
             State.ISSUING,
             user_id=user_id,
+            had=had,
             lease_until=now + LEASE,
             not_before=None,
             attempt=self.attempt + 1,
@@ -168,8 +171,13 @@ class Case:
         )
 
     def is_last(self, rules: CaseRules) -> bool:
-        """Whether no other pass follows when this one comes to nothing."""
-        return self.spent + 1 >= rules.max_passes
+        """Whether no other pass follows when this one comes to nothing. An operator's wish is for one."""
+        return self.spent + 1 >= rules.max_passes or self.purpose is not Purpose.ONBOARDING
+
+    @property
+    def purpose(self) -> Purpose:
+        """What its passes are for."""
+        return self.event.purpose if self.event else Purpose.ONBOARDING
 
     def refused(self, reason: Reason, rules: CaseRules, now: datetime, *, held: "Held") -> "Case":
         """No pass for this case until a later event or an operator opens it again; any we made is to be deleted.

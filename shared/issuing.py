@@ -11,8 +11,9 @@ from shared.case import MAX_SENDS, Case, Held
 from shared.errors import Halted, Later, Moved, Reason, Refused
 from shared.events import Channel, Message, UserRef
 from shared.fields import certain
-from shared.guard_rails import PASSWORDLESS, Facts, guard, guard_event, guard_person
+from shared.guard_rails import Facts, guard, guard_event, guard_person, rules_for
 from shared.hearing import record_text
+from shared.methods import has_new
 from shared.numbers import trusted_number
 from shared.plan import Policy, Terms, fit, once_more
 from shared.run import Run, record
@@ -36,7 +37,7 @@ async def issue(run: Run) -> Case | None:
     terms = _terms(run, policy)
     await ledger.spend()
 
-    await run.save(run.case.claimed(facts.user_id, terms, run.now()), Held(lease=True))
+    await run.save(run.case.claimed(facts.user_id, terms, run.now(), facts.methods), Held(lease=True))
     _tell(Event.CLAIMED, run)
     tap = await directory.create_pass(facts.user_id, terms, run.stop_at)
     _tell(Event.PASS_CREATED, run)
@@ -71,7 +72,8 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
     Raises:
         Refused, Later, Halted: the outcome of the first rail that stops.
     """
-    case, event, rules = run.case, certain(run.case.event), run.rules.guard
+    case, event = run.case, certain(run.case.event)
+    rules = rules_for(event, run.rules.guard)
     facts = guard(seen, policy, event, case.known(), rules, run.now())
     number = trusted_number(facts, event, rules)
     person = await run.outside.ledger.meet(facts.user_id, number, case.id)
@@ -81,7 +83,8 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
 
 def has_made_it(case: Case, facts: Facts) -> bool:
     """Whether this person registered with an earlier pass of this case: then they need no other."""
-    return case.pass_id is not None and case.user_id == facts.user_id and not PASSWORDLESS.isdisjoint(facts.methods)
+    mine = case.pass_id is not None and case.user_id == facts.user_id
+    return mine and has_new(facts.methods, case.had, case.purpose)
 
 
 async def fall_back(run: Run) -> Case:

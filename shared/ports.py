@@ -8,7 +8,8 @@ from typing import Protocol
 from shared.case import Case
 from shared.errors import Reason
 from shared.events import Channel, Delivery, Message, Receipt, UserRef, Word
-from shared.guard_rails import Facts, LivePass, Method, Person
+from shared.guard_rails import Facts, LivePass, Person
+from shared.methods import Method
 from shared.plan import Policy, Terms
 from shared.secret import Secret
 from shared.states import State

@@ -129,6 +129,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "TWILIO_AUTH_TOKEN_NEXT": Setting(forms.credential, None),
     "PUBLIC_URL": Setting(forms.url(), None),
     "AGENDA_SCHEDULE": Setting(forms.schedule, "0 * * * * *"),
+    "SINGLE_DAY_PASSES": Setting(forms.flag, "false"),
     "HOURLY_BUDGET": Setting(forms.whole(0), "1000"),
     "MAX_PASSES": Setting(forms.whole(1), "3"),
     "KEEP_CONTACT_DAYS": Setting(forms.whole(1), "30"),

@@ -3,6 +3,7 @@
 Each returns the head it wrote, or raises how else it ended; a step that leaves its case due as it was would never end.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from logging import ERROR, WARNING
@@ -10,11 +11,12 @@ from typing import Final
 
 from shared.case import Case
 from shared.errors import FirstpassError, Halted, Moved, Reason, Refused
-from shared.events import Channel
+from shared.events import Channel, Purpose
 from shared.fields import certain, text_gone, text_kept
-from shared.guard_rails import is_ours, passwordless_since, registered
+from shared.guard_rails import is_ours
 from shared.hearing import word_on
 from shared.issuing import fall_back, see, vet
+from shared.methods import Method, made_since, registered
 from shared.plan import When, next_morning, once_more
 from shared.run import Run, halt
 from shared.states import State
@@ -58,7 +60,7 @@ async def look(run: Run) -> Case:
         return await run.save(case.moved(State.SENT, look_at=None))
     ours = any(is_ours(one, case.known()) for one in live)
     if not ours:  # deleted, or replaced by somebody else: perhaps because it has served its purpose
-        since = passwordless_since(await run.outside.directory.methods(user_id, run.stop_at), now)
+        since = _made_since(case, await run.outside.directory.methods(user_id, run.stop_at), now)
         if since:
             return await _onboarded(run, since)
         if case.is_last(run.rules.case):
@@ -88,13 +90,14 @@ async def check(run: Run) -> Case:
     """Whether the joiner has made it, by the methods they have now; at the end of the pass, what follows."""
     case, now, ends_at = run.case, run.now(), certain(run.case.pass_ends_at)
     methods = await run.outside.directory.methods(certain(case.user_id), run.stop_at)
-    since = passwordless_since(methods, case.registered_at or now)
+    since = _made_since(case, methods, now)
     if since and (now >= ends_at or now - since >= SETTLED):
         return await _onboarded(run, since)
     if now < ends_at:
         next_time = min(now + CHECK_EVERY, ends_at + JUST_AFTER, *([since + SETTLED] if since else []))
         return await run.save(case.moved(State.SENT, check_at=next_time, registered_at=since))
-    if registered((method.kind for method in methods), run.rules.guard):
+    others = registered((method.kind for method in methods), run.rules.guard.methods_ignored)
+    if others and case.purpose is Purpose.ONBOARDING:
         raise Refused(Reason.REGISTERED_NOT_PASSWORDLESS)
     if case.is_last(run.rules.case):
         raise Refused(Reason.PASSES_EXHAUSTED)
@@ -143,6 +146,11 @@ async def forget(run: Run) -> None:
 
 
 # --- what they come to ---
+
+
+def _made_since(case: Case, methods: Sequence[Method], now: datetime) -> datetime | None:
+    """Since when the person has what this case's pass was for."""
+    return made_since(methods, case.had, case.purpose, certain(case.pass_starts_at), case.registered_at or now)
 
 
 async def _onboarded(run: Run, since: datetime) -> Case:

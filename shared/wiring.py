@@ -110,6 +110,7 @@ def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
     from shared.api import Api, acts_of  # noqa: PLC0415 - as above
+    from shared.errands import Errands  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
 
     telemetry.install()
@@ -123,8 +124,15 @@ def api() -> "Api":
         hourly_budget=chosen["HOURLY_BUDGET"],
         name_case=fingerprints().case_id,
     )
+    errands = Errands(
+        ledger=ledger(),
+        clock=_clock,
+        time_zone=chosen["TIME_ZONE"],
+        single_day_passes=chosen["SINGLE_DAY_PASSES"],
+        name_case=fingerprints().case_id,
+    )
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
-    return Api(acts=acts_of(operations), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+    return Api(acts=acts_of(operations, errands), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
 
 
 @cache

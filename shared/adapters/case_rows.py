@@ -86,6 +86,10 @@ _TIMES = Column(
     lambda moments: " ".join(map(write_time, moments)) or None,
     lambda value: tuple(map(read_time, _text(value).split())),
 )
+_WORDS = Column(
+    lambda words: json.dumps(words) if words else None,
+    lambda value: tuple(map(_text, json.loads(_text(value)))),
+)
 _TEXTS = Column(
     lambda texts: json.dumps(list(map(_write_text, texts))) if texts else None,
     lambda value: tuple(map(_read_text, json.loads(_text(value)))),
@@ -108,6 +112,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "spent": _NUMBER,
     "by_sms": _FLAG,
     "claims": _TIMES,
+    "had": _WORDS,
     "reason": _one_of(Reason),
     "pass_id": _TEXT,
     "pass_starts_at": _TIME,

@@ -53,6 +53,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "receipt": st.none() | st.sampled_from(Delivery),
     "failure": st.none() | st.sampled_from(Reason),
     "by_sms": st.booleans(),
+    "had": st.lists(WORDS, max_size=3).map(tuple),
     "texts": st.lists(st.builds(Text, WORDS, st.none() | MOMENTS, COUNTS), max_size=3).map(tuple),
     "channel": st.none() | st.sampled_from(Channel),
     "is_usable_once": st.none() | st.booleans(),
