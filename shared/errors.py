@@ -34,6 +34,7 @@ class Reason(StrEnum):
     PHONE_UNREACHABLE = "phone-unreachable"
     PASS_GONE = "pass-gone"  # noqa: S105 - a code, not a pass
     EXPIRED_UNUSED = "expired-unused"
+    REHEARSAL = "rehearsal"
     # Unconfirmed
     PASS_UNCONFIRMED = "pass-unconfirmed"  # noqa: S105 - a code, not a pass
     MESSAGE_UNCONFIRMED = "message-unconfirmed"

@@ -4,8 +4,10 @@ The order of the calls in `issue` is the promise: each gap between two of them i
 """
 
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from logging import ERROR, WARNING
+from typing import Final
 
 from shared.case import MAX_SENDS, Case, Held
 from shared.errors import Halted, Later, Moved, Reason, Refused
@@ -19,6 +21,8 @@ from shared.plan import Policy, Terms, fit, once_more
 from shared.run import Run, record
 from shared.telemetry import Event, emit
 
+REHEARSE_AGAIN: Final = timedelta(days=1)
+
 
 async def issue(run: Run) -> Case | None:
     """Give the joiner a pass, when everything still speaks for it."""
@@ -30,11 +34,7 @@ async def issue(run: Run) -> Case | None:
     if seen and has_made_it(run.case, seen):
         return await run.save(run.case.onboarded(run.rules.case, run.now()))
     facts, number = await vet(run, policy, seen)
-    if run.case.sends >= MAX_SENDS:
-        raise Refused(Reason.SEND_UNCONFIRMED)
-    if run.case.spent >= run.rules.case.max_passes:  # opened again by the same event, with nothing left
-        raise Refused(Reason.PASSES_EXHAUSTED)
-    terms = _terms(run, policy)
+    terms = _agreed(run, policy)
     await ledger.spend()
 
     await run.save(run.case.claimed(facts.user_id, terms, run.now(), facts.methods), Held(lease=True))
@@ -96,10 +96,19 @@ async def fall_back(run: Run) -> Case:
     return await run.save(case.again(when, why, counted=False, by_sms=True, held=run.held))
 
 
-def _terms(run: Run, policy: Policy) -> Terms:
-    terms = fit(certain(run.case.event), certain(run.case.opens_at), policy, run.rules.plan, run.now())
+def _agreed(run: Run, policy: Policy) -> Terms:
+    """The last word before the claim: what the pass is to be, if one more may be made."""
+    case, event = run.case, certain(run.case.event)
+    if case.sends >= MAX_SENDS:
+        raise Refused(Reason.SEND_UNCONFIRMED)
+    if case.spent >= run.rules.case.max_passes:  # opened again by the same event, with nothing left
+        raise Refused(Reason.PASSES_EXHAUSTED)
+    terms = fit(event, certain(case.opens_at), policy, run.rules.plan, run.now())
     if terms.cut:
-        emit(Event.LIFETIME_CUT, WARNING, case=run.case.id, minutes=terms.lifetime_in_minutes)
+        emit(Event.LIFETIME_CUT, WARNING, case=case.id, minutes=terms.lifetime_in_minutes)
+    if run.rules.rehearsal:
+        emit(Event.REHEARSED, case=case.id, channel=event.channel, minutes=terms.lifetime_in_minutes)
+        raise Later(Reason.REHEARSAL, REHEARSE_AGAIN)
     return terms
 
 

@@ -30,6 +30,7 @@ class Rules:
     plan: PlanRules
     guard: GuardRules
     case: CaseRules
+    rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

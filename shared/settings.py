@@ -128,6 +128,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "TWILIO_AUTH_TOKEN": Setting(forms.credential, None),
     "TWILIO_AUTH_TOKEN_NEXT": Setting(forms.credential, None),
     "PUBLIC_URL": Setting(forms.url(), None),
+    "REHEARSAL": Setting(forms.flag, "false"),
     "AGENDA_SCHEDULE": Setting(forms.schedule, "0 * * * * *"),
     "SINGLE_DAY_PASSES": Setting(forms.flag, "false"),
     "HOURLY_BUDGET": Setting(forms.whole(0), "1000"),

@@ -78,7 +78,9 @@ def onboarding() -> "Onboarding":
         ledger=ledger(),
         bus=bus(),
         clock=_clock,
-        rules=Rules(chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules()),
+        rules=Rules(
+            chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules(), chosen["REHEARSAL"]
+        ),
     )
     return Onboarding(outside=outside, name_case=fingerprints().case_id)
 
