@@ -93,7 +93,7 @@ async def fall_back(run: Run) -> Case:
     level = ERROR if why is Reason.TWILIO_DENIED else WARNING  # the sender or a template: it will be so for everybody
     emit(Event.FELL_BACK, level, case=case.id, issuance=case.issuance, reason=why)
     when = once_more(certain(case.event), certain(case.opens_at), run.rules.plan, run.now())
-    return await run.save(case.again(when, why, counted=False, by_sms=True, held=run.held))
+    return await run.let_go(lambda mine: mine.again(when, why, counted=False, by_sms=True, held=run.held))
 
 
 def _agreed(run: Run, policy: Policy) -> Terms:

@@ -107,7 +107,7 @@ class Onboarding:
         until = run.now() + max(after, min(SHORTEST_WAIT * 2 ** min(run.case.waits, 3), GROWN_WAIT))
         told = until.isoformat(timespec="seconds")
         emit(Event.WAITING, case=run.case.id, step=run.act, reason=outcome.reason, until=told)
-        return await run.save(run.case.put_off(run.act, outcome.reason, until, held=run.held))
+        return await run.let_go(lambda case: case.put_off(run.act, outcome.reason, until, held=run.held))
 
     async def _refuse(self, run: Run, refused: Refused) -> Case:
         case = run.case
@@ -118,4 +118,5 @@ class Onboarding:
         emit(Event.REFUSED, WARNING, case=case.id, issuance=case.issuance, reason=refused.reason)
         if run.act is Act.GUARD:  # the joiner already has the pass that is deleted now
             emit(Event.WITHDRAWN, ERROR, case=case.id, issuance=case.issuance, reason=refused.reason)
-        return await run.save(case.refused(refused.reason, run.rules.case, run.now(), held=run.held))
+        now = run.now()
+        return await run.let_go(lambda mine: mine.refused(refused.reason, run.rules.case, now, held=run.held))

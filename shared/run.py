@@ -89,6 +89,14 @@ class Run:
             self.case = fresh
         return await self.save(move(fresh), held)
 
+    async def let_go(self, move: Callable[[Case], Case]) -> Case:
+        """Save the move that ends this step, a holder's also over news that changes nothing: it was sent, or was not.
+
+        Raises:
+            Moved: the case went elsewhere.
+        """
+        return await (self.save_mine(move) if self.held.lease else self.save(move(self.case)))
+
 
 async def record(ledger: Ledger, case_id: str, news: Callable[[Case | None], Case | None], actor: str) -> Case | None:
     """Write news into a case at once, whoever holds its lease. Gives the new head; None when `news` changes nothing.

@@ -1,16 +1,18 @@
 """Unlucky histories: what must hold when the wrong thing happens at the wrong moment, or goes on for too long."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from shared.errors import Halted, Reason, Refused
+from shared.errors import Halted, Later, Reason, Refused
 from shared.events import Channel, Delivery, Message, Word
 from shared.plan import PlanRules
 from shared.states import CaseRules, State
 from tests.builders import NUMBER, USER_ID, facts
+from tests.fakes.courier import FakeCourier
 from tests.fakes.house import DUE, House
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -87,10 +89,31 @@ async def test_a_sender_at_fault_halts_everybody_also_when_it_cost_a_joiner_the_
     assert house.ledger.paused is not None
 
 
+async def test_twilio_busy_while_hr_says_it_all_again_gives_the_send_back() -> None:
+    house = House(DUE)
+    courier = _Meanwhile(house.courier, lambda: house.hire(SMS, id="evt-2", time=house.clock.now().isoformat()))
+    house.onboarding = replace(house.onboarding, outside=replace(house.onboarding.outside, courier=courier))
+    house.courier.fail_next(Later(Reason.TWILIO_BUSY, MINUTE))
+    await house.hire(SMS)
+    assert (house.case.state, house.case.sends, house.case.lease_until) == (State.ANNOUNCED, 0, None)
+    assert house.case.version.id == "evt-2"
+
+
+async def test_a_refusal_while_hr_says_it_all_again_is_one_refusal() -> None:
+    house = House(DUE)
+    courier = _Meanwhile(house.courier, lambda: house.hire(SMS, id="evt-2", time=house.clock.now().isoformat()))
+    house.onboarding = replace(house.onboarding, outside=replace(house.onboarding.outside, courier=courier))
+    house.courier.refusals[NUMBER] = Refused(Reason.OPTED_OUT)
+    await house.hire(SMS)
+    await house.live(DUE + HOUR)
+    assert (house.case.state, house.reasons) == (State.REFUSED, ["opted-out"])
+
+
 async def test_a_text_sent_while_the_hire_was_called_off_is_redacted_also_when_twilio_never_reports() -> None:
     house = House(DUE)
     house.phones[NUMBER, Channel.SMS] = None
-    house.onboarding = replace(house.onboarding, outside=replace(house.onboarding.outside, courier=_CalledOff(house)))
+    courier = _Meanwhile(house.courier, house.cancel)
+    house.onboarding = replace(house.onboarding, outside=replace(house.onboarding.outside, courier=courier))
     await house.hire(SMS)
     assert house.case.state is State.CANCELLED
     await house.live(DUE + 2 * HOUR)
@@ -100,18 +123,20 @@ async def test_a_text_sent_while_the_hire_was_called_off_is_redacted_also_when_t
 
 
 @dataclass(frozen=True, slots=True)
-class _CalledOff:
-    """A courier while whose message goes out HR calls the hire off."""
+class _Meanwhile:
+    """A courier; `happens` happens while a message goes out, or does not."""
 
-    house: House
+    courier: FakeCourier
+    happens: Callable[[], Awaitable[None]]
 
     async def send(self, *asked: Any) -> Message:
-        message = await self.house.courier.send(*asked)
-        await self.house.cancel()
-        return message
+        try:
+            return await self.courier.send(*asked)
+        finally:
+            await self.happens()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.house.courier, name)
+        return getattr(self.courier, name)
 
 
 async def test_a_one_time_pass_that_was_used_at_once_is_not_taken_for_deleted() -> None:
