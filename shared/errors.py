@@ -26,6 +26,7 @@ class Reason(StrEnum):
     USER_NOT_FOUND = "user-not-found"
     ACCOUNT_DISABLED = "account-disabled"
     PAUSED = "paused"
+    QUIET_HOURS = "quiet-hours"
     GRAPH_THROTTLED = "graph-throttled"
     GRAPH_UNAVAILABLE = "graph-unavailable"
     FOREIGN_PASS = "foreign-pass"  # noqa: S105 - a code, not a pass

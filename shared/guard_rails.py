@@ -155,13 +155,13 @@ def guard(
     return facts
 
 
-def guard_event(event: HireEvent, rules: GuardRules, now: datetime) -> None:
-    """The rail that needs nothing but the event, and so also ends what could never be asked.
+def guard_event(event: HireEvent, opens_at: datetime, rules: GuardRules, now: datetime) -> None:
+    """The rail that needs nothing but the event and the opening, and so also ends what could never be asked.
 
     Raises:
         Refused: `event-too-old`.
     """
-    age = local_date(event, now) - (event.first_day or event.hire_date)
+    age = local_date(event, now) - local_date(event, opens_at)
     over = age > rules.max_event_age if event.purpose is Purpose.ONBOARDING else now - event.version.time > ERRAND_LASTS
     if over:
         raise Refused(Reason.EVENT_TOO_OLD)

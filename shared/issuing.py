@@ -11,13 +11,13 @@ from typing import Final
 
 from shared.case import MAX_SENDS, Case, Held
 from shared.errors import Halted, Later, Moved, Reason, Refused
-from shared.events import Channel, Message, UserRef
+from shared.events import Channel, HireEvent, Message, UserRef
 from shared.fields import certain
 from shared.guard_rails import Facts, guard, guard_event, guard_person, rules_for
 from shared.hearing import record_text
 from shared.methods import has_new
 from shared.numbers import trusted_number
-from shared.plan import Policy, Terms, fit, once_more
+from shared.plan import Policy, Terms, fit, may_send, once_more
 from shared.run import Run, record
 from shared.telemetry import Event, emit
 
@@ -28,7 +28,8 @@ async def issue(run: Run) -> Case | None:
     """Give the joiner a pass, when everything still speaks for it."""
     directory, courier, ledger = run.outside.directory, run.outside.courier, run.outside.ledger
     event = certain(run.case.event)
-    guard_event(event, run.rules.guard, run.now())
+    guard_event(event, certain(run.case.opens_at), run.rules.guard, run.now())
+    _not_at_night(run, event)
     await ledger.admit()
     policy, seen = await see(run)
     if seen and has_made_it(run.case, seen):
@@ -37,7 +38,8 @@ async def issue(run: Run) -> Case | None:
     terms = _agreed(run, policy)
     await ledger.spend()
 
-    await run.save(run.case.claimed(facts.user_id, terms, run.now(), facts.methods), Held(lease=True))
+    claimed = run.case.claimed(facts.user_id, terms, run.now(), number=number, had=facts.methods)
+    await run.save(claimed, Held(lease=True))
     _tell(Event.CLAIMED, run)
     tap = await directory.create_pass(facts.user_id, terms, run.stop_at)
     _tell(Event.PASS_CREATED, run)
@@ -94,6 +96,13 @@ async def fall_back(run: Run) -> Case:
     emit(Event.FELL_BACK, level, case=case.id, issuance=case.issuance, reason=why)
     when = once_more(certain(case.event), certain(case.opens_at), run.rules.plan, run.now())
     return await run.let_go(lambda mine: mine.again(when, why, counted=False, by_sms=True, held=run.held))
+
+
+def _not_at_night(run: Run, event: HireEvent) -> None:
+    now = run.now()
+    at = may_send(event, certain(run.case.opens_at), run.rules.plan, now)
+    if at > now:
+        raise Later(Reason.QUIET_HOURS, at - now)
 
 
 def _agreed(run: Run, policy: Policy) -> Terms:

@@ -172,6 +172,11 @@ def when(event: HireEvent, rules: PlanRules, now: datetime) -> When:
     return When(opens_at, _deliver_at(max(spread, now), opens_at, zone, rules))
 
 
+def may_send(event: HireEvent, opens_at: datetime, rules: PlanRules, now: datetime) -> datetime:
+    """The first moment from `now` (UTC) on at which a message may go out; what was put off must not wake anybody."""
+    return _deliver_at(now, opens_at, ZoneInfo(event.time_zone), rules)
+
+
 def next_morning(event: HireEvent, rules: PlanRules, now: datetime) -> When:
     """When the next pass opens after one came to nothing: the next working morning, and the message goes out then."""
     day = local_date(event, now)

@@ -46,7 +46,9 @@ async def guard_again(run: Run) -> Case:
         policy, seen = await see(run)
         if seen and now >= certain(case.pass_starts_at):  # what they register by now is for the check to judge
             seen = replace(seen, methods=())
-        await vet(run, policy, seen)
+        _, number = await vet(run, policy, seen)
+        if case.number not in (None, number):  # known or not: this is not the phone that holds the pass
+            raise Refused(Reason.MOBILE_CHANGED)
     return await run.save(case.moved(State.SENT, guard_at=None))
 
 
@@ -56,17 +58,19 @@ async def look(run: Run) -> Case:
     user_id = certain(case.user_id)
     live = await run.outside.directory.passes(user_id, run.stop_at)
     used = case.is_usable_once and not live and now >= certain(case.pass_starts_at)  # what that led to, the check sees
-    if used or now >= certain(case.pass_ends_at) or case.pass_id in {one.id for one in live}:
+    still_there = (case.pass_id or "").lower() in {one.id.lower() for one in live}
+    if used or still_there or now >= certain(case.pass_ends_at):
         return await run.save(case.moved(State.SENT, look_at=None))
     ours = any(is_ours(one, case.known()) for one in live)
     if not ours:  # deleted, or replaced by somebody else: perhaps because it has served its purpose
         since = _made_since(case, await run.outside.directory.methods(user_id, run.stop_at), now)
         if since:
             return await _onboarded(run, since)
-        if case.is_last(run.rules.case):
-            raise Refused(Reason.PASSES_EXHAUSTED)
+    counted = not ours or case.replaced
+    if counted and case.is_last(run.rules.case):
+        raise Refused(Reason.PASSES_EXHAUSTED)
     when = once_more(certain(case.event), certain(case.opens_at), run.rules.plan, now)
-    return await _again(run, when, Reason.PASS_GONE, counted=not ours)
+    return await _again(run, when, Reason.PASS_GONE, counted=counted, replaced=ours)
 
 
 async def ask(run: Run) -> Case:
@@ -177,7 +181,8 @@ async def _undelivered(run: Run) -> Case:
 _MAY_PASS: Final = {Reason.PHONE_UNREACHABLE, Reason.TWILIO_DENIED}
 
 
-async def _again(run: Run, when: When, reason: Reason, *, counted: bool) -> Case:
+async def _again(run: Run, when: When, reason: Reason, *, counted: bool, replaced: bool = False) -> Case:
     """Another issuance, later."""
     emit(Event.ISSUING_AGAIN, case=run.case.id, issuance=run.case.issuance, reason=reason)
-    return await run.save(run.case.again(when, reason, counted=counted, held=run.held))
+    once = {"replaced": True} if replaced else {}
+    return await run.save(run.case.again(when, reason, counted=counted, held=run.held, **once))

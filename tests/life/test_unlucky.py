@@ -9,11 +9,12 @@ import pytest
 
 from shared.errors import Halted, Later, Reason, Refused
 from shared.events import Channel, Delivery, Message, Word
+from shared.guard_rails import NumberSource
 from shared.plan import PlanRules
 from shared.states import CaseRules, State
 from tests.builders import NUMBER, USER_ID, facts
 from tests.fakes.courier import FakeCourier
-from tests.fakes.house import DUE, House
+from tests.fakes.house import DUE, GUARD, House
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 OPENS = datetime(2026, 12, 1, 7, tzinfo=UTC)
@@ -157,3 +158,70 @@ async def test_a_one_time_pass_deleted_before_it_opens_is_replaced() -> None:
     await house.live(DUE + 20 * MINUTE)
     assert len(house.texts) == 2
     assert house.newest_works()
+
+
+# --- bounds ---
+
+
+async def test_a_live_pass_that_is_ours_under_another_id_costs_one_message_and_then_counts() -> None:
+    house = House(DUE)
+    await house.hire(SMS)
+    for _ in range(24 * 6):
+        tap = house.directory.people[USER_ID].tap
+        if tap:
+            tap.id = f"other-{tap.id}"
+        await house.live(house.clock.now() + 10 * MINUTE)
+    assert len(house.texts) == 4
+    assert house.case.state is State.GAVE_UP
+
+
+async def test_an_id_that_graph_writes_in_other_letters_is_the_same() -> None:
+    house = await sent()
+    tap = house.directory.people[USER_ID].tap
+    assert tap is not None
+    tap.id = tap.id.upper()
+    await house.live(DUE + HOUR)
+    assert len(house.texts) == 1
+
+
+async def test_one_person_whom_we_may_not_look_at_halts_nobody_else() -> None:
+    house = await sent()
+    denied = [house.directory.fail("passes", Halted(Reason.GRAPH_DENIED)) for _ in range(3)]
+    await house.live(DUE + HOUR)
+    assert denied[0].fired
+    assert house.ledger.paused is None
+
+
+async def test_what_was_put_off_wakes_nobody_when_it_is_over() -> None:
+    house = House(DUE)
+    person = house.directory.people.pop(USER_ID)
+    await house.hire(SMS)
+    await house.live(DUE + 10 * HOUR)
+    house.directory.people[USER_ID] = person
+    await house.live(OPENS - HOUR)
+    assert (house.texts, house.case.reason) == ([], Reason.QUIET_HOURS)
+    await house.live(OPENS)
+    assert len(house.texts) == 1, "half past seven, thirty minutes before it opens"
+
+
+async def test_a_number_that_goes_back_to_an_older_one_does_not_leave_the_pass_on_the_other_phone() -> None:
+    house = House(DUE - 5 * DAY, guard=replace(GUARD, number_source=NumberSource.DIRECTORY))
+    old = "+491713920099"
+    for number in (old, NUMBER):
+        await house.ledger.meet(USER_ID, number, house.case_id)
+    await house.hire(SMS)
+    await house.live(DUE)
+    assert len(house.texts) == 1
+    house.directory.add(facts(mobile_phone=old))
+    await house.live(OPENS)
+    assert house.reasons == ["mobile-changed"]
+    assert house.directory.people[USER_ID].tap is None
+
+
+async def test_a_friday_starter_gets_monday_and_tuesday_however_short_events_live() -> None:
+    house = House(DUE + 3 * DAY, guard=replace(GUARD, max_event_age=DAY))
+    house.directory.add(facts(employee_hire_date=datetime(2026, 12, 4, tzinfo=UTC)))
+    await house.hire({**SMS, "hireDate": "2026-12-04"})
+    await house.live(OPENS + 9 * DAY)
+    assert len(house.texts) == 3
+    assert house.reasons == ["passes-exhausted"]
