@@ -235,6 +235,14 @@ class Bus(Protocol):
         """
         ...
 
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Put messages (id, body) on the queue of events, as an HR system would.
+
+        Raises:
+            BusUnavailable: not all are known to be there.
+        """
+        ...
+
     async def dead_letter(self, body: bytes, reason: Reason, description: str) -> None:
         """Put a message among the dead letters, under a fresh message id."""
         ...
