@@ -30,7 +30,7 @@ class Sendings:
         return EventJudgements(events=[self._judge(at, event) for at, event in enumerate(asked.events)], sent=0)
 
     async def send_events(self, _: Principal, asked: SendEvents) -> EventJudgements:
-        """Put the events on the queue, when all of them are right. An event sent again is one to duplicate detection."""
+        """Put the events on the queue, when all of them are right. Sent again, one is dropped as a duplicate."""
         judged = [self._judge(at, event) for at, event in enumerate(asked.events)]
         if any(one.wrong for one in judged):
             return EventJudgements(events=judged, sent=0)
