@@ -74,6 +74,6 @@ async def test_a_nudge_cannot_be_sent_however_well_formed() -> None:
 async def test_a_queue_that_is_away_says_so() -> None:
     house = House()
     house.bus.fail_next("publish")
-    with pytest.raises(BusUnavailable, match="^bus-unavailable$"):
+    with pytest.raises(BusUnavailable, match=r"^bus-unavailable$"):
         await sendings(house).send_events(OPERATOR, wish(hired()))
     assert house.bus.fired == [("publish", "before")]
