@@ -180,7 +180,11 @@ class Ledger(Protocol):
         ...
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
-        """Take a person for this case and note their number, unless another case holds them still."""
+        """Take a person for this case and note their number, unless another case holds them still.
+
+        Raises:
+            Moved: others wrote this person again and again.
+        """
         ...
 
     async def admit(self) -> None:

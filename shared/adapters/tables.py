@@ -118,7 +118,7 @@ class TableLedger:
                 return known.as_person(shown, other_case_ending=True)
             if await self._people.swap(row, person_row(key, replace(known, open_case=case_id))):
                 return known.as_person(shown)
-        raise LedgerUnavailable("ledger-contended")
+        raise Moved
 
     async def admit(self) -> None:
         """See ports.Ledger. A pause made elsewhere is noticed within PAUSE_KNOWN_FOR."""
