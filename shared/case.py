@@ -39,7 +39,11 @@ class Case:
     number_changed_at: datetime | None = None
     """When HR last gave another number than before."""
     number_approved_at: datetime | None = None
-    """When an operator vouched for the number as it was then."""
+    """When an operator vouched for a number."""
+    number_shown: str | None = None
+    """The number guard rails looked at last, as a fingerprint."""
+    number_approved: str | None = None
+    """The number the operator vouched for, as a fingerprint."""
     first_opens_at: datetime | None = None
     """The opening HR's event asks for; `opens_at` moves on from it with every pass that came to nothing."""
     opens_at: datetime | None = None
@@ -99,6 +103,7 @@ class Case:
             claims=self.claims,
             number_changed_at=self.number_changed_at,
             number_approved_at=self.number_approved_at,
+            number_approved=self.number_approved,
         )
 
     @property
@@ -204,7 +209,8 @@ class Case:
 
     def wiped(self) -> "Case":
         """Nobody can tell any more whom this case was about."""
-        return self.moved(self.state, event=None, user_id=None, pass_id=None, claims=(), wipe_at=None)
+        personal = dict.fromkeys(("event", "user_id", "pass_id", "number_shown", "number_approved"))
+        return self.moved(self.state, **personal, claims=(), wipe_at=None)
 
     def moved(self, state: State, **changes: Any) -> "Case":  # noqa: ANN401 - any field of Case
         """One move further, with these fields changed.

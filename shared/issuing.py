@@ -4,6 +4,7 @@ The order of the calls in `issue` is the promise: each gap between two of them i
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from logging import ERROR, WARNING
 
 from shared.case import MAX_SENDS, Case, Held
@@ -76,6 +77,7 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
     facts = guard(seen, policy, event, case.known(), rules, run.now())
     number = trusted_number(facts, event, rules)
     person = await run.outside.ledger.meet(facts.user_id, number, case.id)
+    run.case = replace(case, number_shown=person.number)  # goes with whatever is saved next: what an operator approves
     guard_person(person, facts, case.known(), rules, run.now())  # a number first seen just now is not from the future
     return facts, number
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from shared.adapters.seal import Seal, SealError
 from shared.case import Case
 from shared.contract import HIRE_EVENT
-from shared.errors import Reason
+from shared.errors import LedgerUnavailable, Reason
 from shared.events import Channel, Delivery, Version
 from shared.ports import Move
 from shared.states import State, Text
@@ -21,7 +21,7 @@ HISTORY: Final = ("h", "i")
 """Row keys of the history: from the first, below the second."""
 
 
-class UnreadableRow(RuntimeError):  # noqa: N818 - it names the row's fault, as the errors of shared/errors.py do
+class UnreadableRow(LedgerUnavailable):
     """A row nobody can read: an unknown word, a wrong type, a seal without its key. The text is only a code."""
 
     def __init__(self) -> None:
@@ -96,6 +96,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "hire_date": _DATE,
     "number_changed_at": _TIME,
     "number_approved_at": _TIME,
+    "number_shown": _TEXT,
+    "number_approved": _TEXT,
     "first_opens_at": _TIME,
     "opens_at": _TIME,
     "deliver_at": _TIME,

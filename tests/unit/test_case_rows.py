@@ -50,6 +50,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "reason": st.none() | st.sampled_from(Reason),
     "pass_id": st.none() | WORDS,
     "message_id": st.none() | WORDS,
+    "number_shown": st.none() | WORDS,
+    "number_approved": st.none() | WORDS,
     "receipt": st.none() | st.sampled_from(Delivery),
     "failure": st.none() | st.sampled_from(Reason),
     "by_sms": st.booleans(),
