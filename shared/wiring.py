@@ -110,6 +110,7 @@ def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
     from shared.api import Api, acts_of  # noqa: PLC0415 - as above
+    from shared.api_document import with_document  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
 
     telemetry.install()
@@ -124,7 +125,8 @@ def api() -> "Api":
         name_case=fingerprints().case_id,
     )
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
-    return Api(acts=acts_of(operations), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+    acts = with_document(acts_of(operations))
+    return Api(acts=acts, audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
 
 
 @cache
