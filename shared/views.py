@@ -6,10 +6,10 @@ from typing import Final
 
 from shared.api_models import CaseView, Contact, MoveView, StepView
 from shared.case import Case
-from shared.errors import Reason
+from shared.errors import IllegalMove, Reason
 from shared.plan import in_order, local_words
 from shared.ports import Move
-from shared.states import CaseRules, State
+from shared.states import CaseRules, State, Step
 from shared.wishes import Unable
 
 SOON: Final = timedelta(hours=48)
@@ -18,7 +18,7 @@ RECENT: Final = timedelta(days=7)
 
 def view(case: Case) -> CaseView:
     """A case without anything personal."""
-    step, event = case.next_step(), case.event
+    step, event = _next_step(case), case.event
     return CaseView(
         case_id=case.id,
         state=case.state,
@@ -38,6 +38,14 @@ def view(case: Case) -> CaseView:
         time_zone=event.time_zone if event else None,
         contact_kept=event is not None,
     )
+
+
+def _next_step(case: Case) -> Step | None:
+    """A head that lacks what its state promises must not keep anybody from seeing it, or the others of its page."""
+    try:
+        return case.next_step()
+    except IllegalMove:
+        return None
 
 
 def contact(case: Case) -> Contact:
