@@ -1,9 +1,9 @@
 """What operators send and get, as JSON: names in camelCase, times in UTC. The command and a console speak this."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.events import DevicePath, Purpose
@@ -14,6 +14,16 @@ class Model(BaseModel):
     """How every model of the API is written and read."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True, extra="forbid")
+
+
+MAX_REASON = 500
+
+
+def one_line(text: object) -> object:
+    """A text without line breaks, control and invisible characters; anything else as it is."""
+    if not isinstance(text, str):
+        return text
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 type CaseId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
@@ -27,7 +37,7 @@ class Nothing(Model):
 class Reasoned(Model):
     """Whoever changes something says why; it is written to the audit before anything happens."""
 
-    reason: str = Field(min_length=5, max_length=500)
+    reason: Annotated[str, BeforeValidator(one_line), Field(min_length=5, max_length=MAX_REASON)]
 
 
 # --- cases ---
@@ -50,9 +60,16 @@ class OneCase(Model):
 class FindCase(Model):
     """A case by HR's own key of the hire, or by the person it holds (Entra object id). In the body, never in a URL."""
 
-    source: str | None = None
-    subject: str | None = None
+    source: str | None = Field(default=None, min_length=1, max_length=256)
+    subject: str | None = Field(default=None, min_length=1, max_length=256)
     user: UserId | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        by_key = self.source is not None and self.subject is not None
+        if by_key == (self.user is not None) or (self.source is None) != (self.subject is None):
+            raise ValueError("needs source and subject, or user")
+        return self
 
 
 class ActOnCase(OneCase, Reasoned):
@@ -155,13 +172,18 @@ class ActOnPerson(Reasoned):
     user: UserId
 
 
+class CaseExport(CaseStory):
+    """A case with what is personal about it, while that is kept."""
+
+    contact: Contact | None
+
+
 class PersonExport(Model):
     """Everything we keep of one person; numbers only as the times they were first seen."""
 
     user: UserId
     numbers_first_seen: list[datetime]
-    case: CaseStory | None
-    contact: Contact | None
+    cases: list[CaseExport]
 
 
 # --- the whole ---
@@ -190,6 +212,8 @@ class Exceptions(Model):
     gave_up: list[str]
     refused: list[str]
     single_day: list[str]
+    unreadable: list[str]
+    """Heads nobody can read, a lost key perhaps; they are in no count."""
 
 
 class StatusView(Model):
@@ -207,10 +231,11 @@ class StatusView(Model):
 
 
 class Done(Model):
-    """A change was made; `state` is the case's state after it."""
+    """A change was made; `state` is the case's state after it, `until` when the pause ends that is in force now."""
 
     done: Literal[True] = True
     state: State | None = None
+    until: datetime | None = None
 
 
 class Problem(Model):
@@ -219,4 +244,4 @@ class Problem(Model):
     status: int
     code: str
     title: str
-    fields: dict[str, Any] | None = None
+    fields: dict[str, str] | None = None

@@ -39,7 +39,10 @@ class Case:
     number_changed_at: datetime | None = None
     """When HR last gave another number than before."""
     number_approved_at: datetime | None = None
-    """When an operator vouched for the number as it was then."""
+    """When an operator vouched for a number."""
+    number_shown: str | None = None
+    number_approved: str | None = None
+    """What guard rails looked at last, and what an operator vouched for: fingerprints."""
     first_opens_at: datetime | None = None
     """The opening HR's event asks for; `opens_at` moves on from it with every pass that came to nothing."""
     opens_at: datetime | None = None
@@ -58,8 +61,8 @@ class Case:
     by_sms: bool = False
     """WhatsApp did not reach the phone: the rest of this round goes by SMS."""
     claims: tuple[datetime, ...] = ()
-    number: str | None = field(default=None, repr=False)
-    """Where the pass goes, E.164; sealed at rest."""
+    number_sent: str | None = None
+    """The number the pass goes to, as a fingerprint."""
     had: tuple[str, ...] = ()
     """The person's methods when the pass was asked for."""
     reason: Reason | None = None
@@ -105,6 +108,7 @@ class Case:
             claims=self.claims,
             number_changed_at=self.number_changed_at,
             number_approved_at=self.number_approved_at,
+            number_approved=self.number_approved,
         )
 
     @property
@@ -114,15 +118,13 @@ class Case:
 
     # --- moves ---
 
-    def claimed(
-        self, user_id: str, terms: Terms, now: datetime, *, number: str | None = None, had: tuple[str, ...] = ()
-    ) -> "Case":
+    def claimed(self, user_id: str, terms: Terms, now: datetime, had: tuple[str, ...] = ()) -> "Case":
         """A run takes the case for LEASE: nobody else issues meanwhile. An attempt number is never used twice."""
         starts = terms.start_date_time or now
         return self.moved(
             State.ISSUING,
             user_id=user_id,
-            number=number,
+            number_sent=self.number_shown,
             had=had,
             lease_until=now + LEASE,
             not_before=None,
@@ -223,7 +225,8 @@ class Case:
 
     def wiped(self) -> "Case":
         """Nobody can tell any more whom this case was about."""
-        return self.moved(self.state, event=None, user_id=None, number=None, pass_id=None, claims=(), wipe_at=None)
+        personal = dict.fromkeys(("event", "user_id", "pass_id", "number_shown", "number_approved", "number_sent"))
+        return self.moved(self.state, **personal, claims=(), wipe_at=None)
 
     def moved(self, state: State, **changes: Any) -> "Case":  # noqa: ANN401 - any field of Case
         """One move further, with these fields changed.
@@ -255,7 +258,7 @@ def _redact(case: Case) -> datetime | None:
 
 def _wipe(case: Case) -> datetime | None:
     """Not before the passes are gone: whose they are is part of what is wiped."""
-    anybody = any(personal is not None for personal in (case.event, case.user_id, case.number))
+    anybody = case.event is not None or case.user_id is not None
     return case.wipe_at if anybody and not case.deletions_left else None
 
 

@@ -102,17 +102,19 @@ class Known:
     claims: tuple[datetime, ...] = ()
     number_changed_at: datetime | None = None
     number_approved_at: datetime | None = None
+    number_approved: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """What the ledger knows of this person across cases, once the number was shown to it.
+    """What the ledger knows of this person across cases, once the `number` (a fingerprint) was shown to it.
 
     `other_case_ending`: another case holds them no more, but has passes of its own still to delete.
     """
 
     other_case_open: bool
     other_case_ending: bool = False
+    number: str = field(compare=False)
     is_first_number: bool
     number_first_seen: datetime
 
@@ -189,9 +191,14 @@ def guard_person(person: Person, facts: Facts, known: Known, rules: GuardRules, 
     if facts.live_pass is not None and not is_ours(facts.live_pass, known):
         raise Later(Reason.FOREIGN_PASS, LOOK_AGAIN_FOR_FOREIGN_PASS)
     since = _number_known_since(person, known, rules)
-    vouched_for = known.number_approved_at is not None and since <= known.number_approved_at
-    if now - since < rules.mobile_hold and not vouched_for:
+    if now - since < rules.mobile_hold and not _is_approved(person, known, since):
         raise Refused(Reason.MOBILE_CHANGED)
+
+
+def _is_approved(person: Person, known: Known, since: datetime) -> bool:
+    """Whether somebody vouched for this very number, and it did not go and come back after that."""
+    approved_at = known.number_approved_at
+    return approved_at is not None and since <= approved_at and person.number == known.number_approved
 
 
 def _number_known_since(person: Person, known: Known, rules: GuardRules) -> datetime:

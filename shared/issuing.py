@@ -4,6 +4,7 @@ The order of the calls in `issue` is the promise: each gap between two of them i
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from logging import ERROR, WARNING
@@ -38,7 +39,7 @@ async def issue(run: Run) -> Case | None:
     terms = _agreed(run, policy)
     await ledger.spend()
 
-    claimed = run.case.claimed(facts.user_id, terms, run.now(), number=number, had=facts.methods)
+    claimed = run.case.claimed(facts.user_id, terms, run.now(), had=facts.methods)
     await run.save(claimed, Held(lease=True))
     _tell(Event.CLAIMED, run)
     tap = await directory.create_pass(facts.user_id, terms, run.stop_at)
@@ -79,6 +80,7 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
     facts = guard(seen, policy, event, case.known(), rules, run.now())
     number = trusted_number(facts, event, rules)
     person = await run.outside.ledger.meet(facts.user_id, number, case.id)
+    run.case = replace(case, number_shown=person.number)  # goes with whatever is saved next: what an operator approves
     guard_person(person, facts, case.known(), rules, run.now())  # a number first seen just now is not from the future
     return facts, number
 

@@ -14,7 +14,7 @@ from typing import Final
 from shared import issuing, steps
 from shared.case import Case
 from shared.contract import parse
-from shared.errors import FirstpassError, Halted, Later, Refused, Unconfirmed
+from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconfirmed
 from shared.events import Cancellation, HireEvent, Nudge
 from shared.plan import when
 from shared.recording import record_cancellation, record_hire
@@ -94,7 +94,7 @@ class Onboarding:
         try:
             return await STEPS[run.act](run)
         except Later as later:
-            return await self._put_off(run, later, later.after)
+            return await self._put_off(run, later, _wait(later))
         except Halted as halted:
             # Others try first: it may be this one case after all.
             case = await self._put_off(run, halted, halted.lasts or 2 * PAUSE)
@@ -125,3 +125,8 @@ class Onboarding:
             emit(Event.WITHDRAWN, ERROR, case=case.id, issuance=case.issuance, reason=refused.reason)
         now = run.now()
         return await run.let_go(lambda mine: mine.refused(refused.reason, run.rules.case, now, held=run.held))
+
+
+def _wait(later: Later) -> timedelta:
+    """As told, except that a pause may end before its time: an operator resumes."""
+    return min(later.after, PAUSE) if later.reason is Reason.PAUSED else later.after

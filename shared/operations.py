@@ -4,46 +4,41 @@ Nothing here reaches Entra or Twilio: a change is a move of a case, and the work
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from shared.api_models import (
     ActOnCase,
     ActOnPerson,
+    CaseExport,
     CasePage,
     CaseQuery,
     CaseStory,
-    CaseView,
     Contact,
     Done,
     Exceptions,
     FindCase,
-    MoveView,
     OneCase,
     PauseView,
     PauseWish,
     PersonExport,
     Reasoned,
     StatusView,
-    StepView,
 )
 from shared.case import Case
 from shared.errors import Moved, Reason
-from shared.events import Purpose
-from shared.fields import certain
-from shared.oversight import Overview
-from shared.plan import PlanRules, When, in_order, local_words, once_more
-from shared.ports import Clock, Ledger, Move
+from shared.oversight import Acquaintance, Overview, Unreadable
+from shared.plan import PlanRules
+from shared.ports import Clock, Ledger
 from shared.principal import Principal
 from shared.run import record
 from shared.states import CaseRules, State
-from shared.wishes import Unable, approved, called_off, reissued
+from shared.views import EXCEPTIONS, contact, is_about, is_about_another, move_view, view
+from shared.wishes import Unable, approved, called_off, next_chance, reissued
 
 PAGE: Final = 500
-SOON: Final = timedelta(hours=48)
-RECENT: Final = timedelta(days=7)
 TODAY: Final = timedelta(hours=24)
 
 
@@ -70,23 +65,24 @@ class Operations:
     # --- cases ---
 
     async def list_cases(self, _: Principal, asked: CaseQuery) -> CasePage:
-        """Cases by id, a page at a time."""
+        """Cases by id, a page at a time; heads nobody can read are in `status` only."""
         found = await self.overview.heads(asked.state, asked.after, asked.limit)
         more = found[-1].id if len(found) == asked.limit else None
-        return CasePage(cases=[view(case) for case in found], next_after=more)
+        return CasePage(cases=[view(case) for case in found if isinstance(case, Case)], next_after=more)
 
     async def show_case(self, _: Principal, asked: OneCase) -> CaseStory:
         """A case and its history."""
         return await self._story(await self._case(asked.case_id))
 
     async def find_case(self, _: Principal, asked: FindCase) -> CaseStory:
-        """A case by HR's key, or the one that holds a person."""
-        if asked.user:
-            known = await self.overview.person(asked.user.lower())
-            case_id = known.open_case if known else None
-        else:
-            case_id = self.name_case(asked.source or "", asked.subject or "")
-        return await self._story(await self._case(case_id or ""))
+        """A case by HR's key, or the one that holds a person, else one that names them: an open one first."""
+        if asked.user is None:
+            return await self._story(await self._case(self.name_case(asked.source or "", asked.subject or "")))
+        held = await self._held(asked.user.lower())
+        named = [held] if held else await self._cases_of(asked.user.lower())
+        if not named:
+            raise NotFound("case-unknown")
+        return await self._story(min(named, key=lambda case: case.forget_at is not None))
 
     async def reveal_contact(self, _: Principal, asked: ActOnCase) -> Contact:
         """What is personal about a case."""
@@ -94,7 +90,8 @@ class Operations:
 
     async def reissue(self, who: Principal, asked: ActOnCase) -> Done:
         """Another pass, as soon as messages go out."""
-        return await self._move(who, asked.case_id, lambda case: reissued(case, self._soon(case)))
+        now = self.clock.now()
+        return await self._move(who, asked.case_id, lambda case: reissued(case, next_chance(case, self.plan, now)))
 
     async def cancel(self, who: Principal, asked: ActOnCase) -> Done:
         """Delete the passes of a case; none follows until HR announces the hire again."""
@@ -106,34 +103,32 @@ class Operations:
         if actor(who) in {move.actor for move in history}:
             raise Unable("own-change")
         now = self.clock.now()
-        return await self._move(who, asked.case_id, lambda case: approved(case, self._soon(case), now))
+        return await self._move(who, asked.case_id, lambda case: approved(case, next_chance(case, self.plan, now), now))
 
     # --- people ---
 
     async def export_person(self, _: Principal, asked: ActOnPerson) -> PersonExport:
         """Everything that is kept of one person."""
-        known = await self.overview.person(asked.user.lower())
-        if known is None:
-            raise NotFound("person-unknown")
-        case = await self.ledger.load(known.open_case) if known.open_case else None
+        user, known, cases = await self._everything(asked)
+        stories = [(case, await self._story(case)) for case in cases]
         return PersonExport(
-            user=asked.user.lower(),
-            numbers_first_seen=list(known.numbers_first_seen),
-            case=await self._story(case) if case else None,
-            contact=contact(case) if case and case.event else None,
+            user=user,
+            numbers_first_seen=list(known.numbers_first_seen) if known else [],
+            cases=[
+                CaseExport(case=told.case, history=told.history, contact=contact(case) if case.event else None)
+                for case, told in stories
+            ],
         )
 
     async def forget_person(self, _: Principal, asked: ActOnPerson) -> Done:
-        """Drop everything that is kept of one person; not while a case of theirs is open or still deletes passes."""
-        user = asked.user.lower()
-        known = await self.overview.person(user)
-        if known is None:
-            raise NotFound("person-unknown")
-        case = await self.ledger.load(known.open_case) if known.open_case else None
-        if case and (case.forget_at is None or case.deletions_left):
-            raise Unable("case-open")
-        if case:
+        """Drop everything that is kept of one person, unless a case of theirs has something left to do."""
+        user, _known, cases = await self._everything(asked)
+        for code in filter(None, map(still_needed, cases)):
+            raise Unable(code)
+        for case in cases:
+            rows = await self.overview.wakes(case.id)  # read first: what HR makes of it meanwhile is woken by its own
             await self.ledger.forget(case)
+            await self.ledger.done(rows)
         await self.overview.forget_person(user)
         return Done()
 
@@ -142,10 +137,13 @@ class Operations:
     async def status(self, _: Principal, __: object) -> StatusView:
         """How it goes, and what wants a look today."""
         now, counts, soon = self.clock.now(), Counter[str](), 0
-        wanting: dict[str, list[str]] = {name: [] for name in EXCEPTIONS}
+        wanting: dict[str, list[str]] = {name: [] for name in (*EXCEPTIONS, "unreadable")}
         async for case in self._every_case():
+            if isinstance(case, Unreadable):
+                wanting["unreadable"].append(case.id)
+                continue
             counts[case.state] += 1
-            soon += case.state is State.ANNOUNCED and certain(case.deliver_at) <= now + TODAY
+            soon += case.state is State.ANNOUNCED and case.deliver_at is not None and case.deliver_at <= now + TODAY
             for name, holds in EXCEPTIONS.items():
                 wanting[name] += [case.id] if holds(case, now, self.rules) else []
         pause = await self.overview.pause_in_force()
@@ -161,14 +159,18 @@ class Operations:
         )
 
     async def pause(self, who: Principal, asked: PauseWish) -> Done:
-        """Stop all issuing for a while."""
+        """Stop all issuing for a while. A longer pause in force stays: resume first."""
         await self.ledger.pause(Reason.PAUSED, actor(who), timedelta(minutes=asked.minutes))
-        return Done()
+        return await self._paused()
 
     async def resume(self, _: Principal, __: Reasoned) -> Done:
         """End a pause, also one that began by itself."""
         await self.overview.resume()
-        return Done()
+        return await self._paused()
+
+    async def _paused(self) -> Done:
+        pause = await self.overview.pause_in_force()
+        return Done(until=pause.until if pause else None)
 
     # --- helpers ---
 
@@ -179,7 +181,7 @@ class Operations:
         return case
 
     async def _story(self, case: Case) -> CaseStory:
-        return CaseStory(case=view(case), history=[_move(move) for move in await self.ledger.history(case.id)])
+        return CaseStory(case=view(case), history=[move_view(move) for move in await self.ledger.history(case.id)])
 
     async def _move(self, who: Principal, case_id: str, wish: Callable[[Case], Case]) -> Done:
         """Write the wish into the case, on whatever head it has by then."""
@@ -194,13 +196,25 @@ class Operations:
             raise Moved
         return Done(state=saved.state)
 
-    def _soon(self, case: Case) -> When:
-        """The next moment a message may go out for a case; the codes of wishes.py say when there is none."""
-        if case.event is None or case.opens_at is None:
-            raise Unable("contact-wiped")
-        return once_more(case.event, case.opens_at, self.plan, self.clock.now())
+    async def _held(self, user_id: str) -> Case | None:
+        """The case that took a person last; HR may have given it to somebody else since."""
+        known = await self.overview.person(user_id)
+        case = await self.ledger.load(known.open_case) if known and known.open_case else None
+        return None if case and is_about_another(case, user_id) else case
 
-    async def _every_case(self) -> AsyncIterator[Case]:
+    async def _cases_of(self, user_id: str) -> list[Case]:
+        """Every case that names a person."""
+        return [case async for case in self._every_case() if isinstance(case, Case) and is_about(case, user_id)]
+
+    async def _everything(self, asked: ActOnPerson) -> tuple[str, Acquaintance | None, list[Case]]:
+        """A person's id, what is kept of them across cases, and their cases."""
+        user = asked.user.lower()
+        known, held, named = await self.overview.person(user), await self._held(user), await self._cases_of(user)
+        if known is None and not named:
+            raise NotFound("person-unknown")
+        return user, known, [*([held] if held and held.id not in {case.id for case in named} else []), *named]
+
+    async def _every_case(self) -> AsyncIterator[Case | Unreadable]:
         after: str | None = None
         while page := await self.overview.heads(None, after, PAGE):
             for case in page:
@@ -208,93 +222,15 @@ class Operations:
             after = page[-1].id
 
 
+def still_needed(case: Case) -> str | None:
+    """Why a case cannot be forgotten now, as a code: what it is the last to know would never be done."""
+    reasons = (
+        (case.forget_at is None or case.deletions_left > 0, "case-open"),
+        (any(text.redact_at for text in case.texts), "texts-pending"),
+    )
+    return next((code for holds, code in reasons if holds), None)
+
+
 def actor(who: Principal) -> str:
     """How an operator stands in a case's history."""
     return f"operator:{who.id}"
-
-
-# --- what is shown of a case ---
-
-
-def view(case: Case) -> CaseView:
-    """A case without anything personal."""
-    step, event = case.next_step(), case.event
-    return CaseView(
-        case_id=case.id,
-        state=case.state,
-        reason=case.reason,
-        next_step=StepView(act=step.act, due=step.due, local=local_words(event, step.due) if event else None)
-        if step
-        else None,
-        opens_at=case.opens_at,
-        deliver_at=case.deliver_at,
-        issuance=case.issuance,
-        spent=case.spent,
-        channel=case.channel or (event.channel if event else None),
-        receipt=case.receipt,
-        sent_at=case.sent_at,
-        pass_ends_at=case.pass_ends_at,
-        device_paths=[str(path) for path in in_order(event.device_paths)] if event else [],
-        time_zone=event.time_zone if event else None,
-        contact_kept=event is not None,
-        purpose=case.purpose,
-    )
-
-
-def contact(case: Case) -> Contact:
-    """What is personal about a case.
-
-    Raises:
-        Unable: `contact-wiped`.
-    """
-    if case.event is None:
-        raise Unable("contact-wiped")
-    event = case.event
-    return Contact(
-        case_id=case.id,
-        source=event.source,
-        subject=event.subject,
-        user=f"{event.user.by}={event.user.value}",
-        user_id=case.user_id,
-        mobile_phone=event.mobile_phone,
-    )
-
-
-def _move(move: Move) -> MoveView:
-    return MoveView(
-        at=move.at,
-        from_state=move.from_state,
-        to_state=move.to_state,
-        reason=move.reason,
-        actor=move.actor,
-        issuance=move.issuance,
-        attempt=move.attempt,
-        channel=move.channel,
-        receipt=move.receipt,
-    )
-
-
-def _is_recent(case: Case, now: datetime, rules: CaseRules) -> bool:
-    """Whether a case at rest came there in the last days."""
-    return case.forget_at is not None and case.forget_at - rules.keep_case >= now - RECENT
-
-
-def _starts_soon(case: Case, now: datetime, _: CaseRules) -> bool:
-    waits = case.state in (State.ANNOUNCED, State.ISSUING) and certain(case.deliver_at) <= now
-    unheard = case.state is State.SENT and not (case.receipt and case.receipt.has_arrived)
-    return (waits or unheard) and case.opens_at is not None and case.opens_at <= now + SOON
-
-
-_NOT_REACHED: Final = {Reason.UNDELIVERABLE, Reason.OPTED_OUT, Reason.PHONE_UNREACHABLE}
-
-EXCEPTIONS: Final[Mapping[str, Callable[[Case, datetime, CaseRules], bool]]] = {
-    "starts_soon_undelivered": _starts_soon,
-    "undelivered": lambda case, now, rules: (
-        case.reason in _NOT_REACHED and (case.forget_at is None or _is_recent(case, now, rules))
-    ),
-    "expired_unused": lambda case, _, __: case.state is State.ANNOUNCED and case.reason is Reason.EXPIRED_UNUSED,
-    "gave_up": lambda case, now, rules: case.state is State.GAVE_UP and _is_recent(case, now, rules),
-    "single_day": lambda case, _, __: case.purpose is Purpose.SINGLE_DAY,
-    "refused": lambda case, now, rules: case.state is State.REFUSED and _is_recent(case, now, rules),
-}
-"""What an operator should look at today; those at rest for a week."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.case import Case
+from shared.ports import WakeRow
 from shared.states import State
 
 
@@ -25,11 +26,22 @@ class Acquaintance:
     numbers_first_seen: tuple[datetime, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The head of a case that nobody can read."""
+
+    id: str
+
+
 class Overview(Protocol):
     """What operators see of the ledger, and what they do to all of it. Raises LedgerUnavailable."""
 
-    async def heads(self, state: State | None, after: str | None, at_most: int) -> list[Case]:
-        """Cases in the order of their ids, from the one after `after` on."""
+    async def heads(self, state: State | None, after: str | None, at_most: int) -> list[Case | Unreadable]:
+        """Cases in the order of their ids, from the one after `after` on. One nobody can read hides no other."""
+        ...
+
+    async def wakes(self, case_id: str) -> list[WakeRow]:
+        """Every row of the agenda that names this case, due or not: looks at all of them."""
         ...
 
     async def pause_in_force(self) -> Pause | None:

@@ -2,6 +2,7 @@
 
 The platform strips the header from what comes from outside and puts its own there; that holds only while the feature
 is on, so a process where it is off takes nobody's word (Microsoft Learn, "Work with user identities in App Service").
+Only Entra's word counts: another identity provider could name any object id and any role.
 """
 
 import base64
@@ -14,7 +15,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 PRINCIPAL_HEADER: Final = "x-ms-client-principal"
+ENTRA: Final = "aad"
 OBJECT_ID: Final = ("http://schemas.microsoft.com/identity/claims/objectidentifier", "oid")
+ROLES: Final = ("http://schemas.microsoft.com/ws/2008/06/identity/claims/role", "roles")
+"""App roles keep their name from the token or get the mapped one; `role_typ` says the latter in both cases."""
 _GUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -47,11 +51,11 @@ def principal_of(headers: Mapping[str, str], *, platform_vouches: bool) -> Princ
     try:
         told: Any = json.loads(base64.b64decode(given, validate=True))
         claims = [(str(claim["typ"]), str(claim["val"])) for claim in told["claims"]]
-        role_type = str(told.get("role_typ") or "roles")
-    except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        provider = told["auth_typ"]
+    except (binascii.Error, ValueError, TypeError, KeyError, RecursionError):
         return None
     ids = {value.lower() for kind, value in claims if kind in OBJECT_ID}
-    if len(ids) != 1 or not _GUID.fullmatch(next(iter(ids))):
+    if provider != ENTRA or len(ids) != 1 or not _GUID.fullmatch(next(iter(ids))):
         return None
-    roles = {value for kind, value in claims if kind == role_type}
+    roles = {value for kind, value in claims if kind in ROLES}
     return Principal(ids.pop(), frozenset(role for role in OperatorRole if role in roles))

@@ -1,6 +1,6 @@
 """What news from HR makes of a case: recorded at once, whoever holds the lease. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When, n
     if case.state in _KEEP_GOING and _asks_for_the_same_pass(case, event, when):
         return case.moved(case.state, **heard)
     changed = {"number_changed_at": now} if _gives_another_number(case, event) else {}
-    unpinned = {"user_id": None} if not case.claims and _names_another_person(case, event) else {}
+    unpinned = _OF_NOBODY if not case.claims and _names_another_person(case, event) else {}
     return case.moved(
         State.ANNOUNCED,
         **heard,
@@ -52,6 +52,9 @@ def record_cancellation(
     deletions = to_delete(DELETIONS, now) if case.claims else NOTHING_TO_DELETE
     return case.moved(State.CANCELLED, version=event.version, not_before=None, reason=None, **resting, **deletions)
 
+
+_OF_NOBODY: Mapping[str, Any] = dict.fromkeys(("user_id", "number_shown", "number_approved", "number_approved_at"))
+"""A number that was approved was approved for the person it was shown for."""
 
 _KEEP_GOING = frozenset({State.ANNOUNCED, State.ISSUING, State.SENT})
 """News that changes nothing leaves these as they are; a refused or cancelled case takes any later event as a wish."""

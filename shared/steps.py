@@ -46,10 +46,10 @@ async def guard_again(run: Run) -> Case:
         policy, seen = await see(run)
         if seen and now >= certain(case.pass_starts_at):  # what they register by now is for the check to judge
             seen = replace(seen, methods=())
-        _, number = await vet(run, policy, seen)
-        if case.number not in (None, number):  # known or not: this is not the phone that holds the pass
+        await vet(run, policy, seen)
+        if case.number_sent not in (None, run.case.number_shown):  # known or not: not the phone that holds the pass
             raise Refused(Reason.MOBILE_CHANGED)
-    return await run.save(case.moved(State.SENT, guard_at=None))
+    return await run.save(run.case.moved(State.SENT, guard_at=None))
 
 
 async def look(run: Run) -> Case:

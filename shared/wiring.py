@@ -111,9 +111,11 @@ def receipts() -> "Receipts":
 def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
-    from shared.api import Api, acts_of  # noqa: PLC0415 - as above
+    from shared.api import Api, acts_in_hrs_place, acts_of  # noqa: PLC0415 - as above
+    from shared.api_document import with_document  # noqa: PLC0415 - as above
     from shared.errands import Errands  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
+    from shared.sendings import Sendings  # noqa: PLC0415 - as above
 
     telemetry.install()
     chosen, tables = settings(), _table_service()
@@ -133,8 +135,16 @@ def api() -> "Api":
         single_day_passes=chosen["SINGLE_DAY_PASSES"],
         name_case=fingerprints().case_id,
     )
+    sendings = Sendings(
+        bus=bus(),
+        clock=_clock,
+        events=chosen.event_rules(),
+        plan=chosen.plan_rules(),
+        name_case=fingerprints().case_id,
+    )
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
-    return Api(acts=acts_of(operations, errands), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+    acts = with_document(acts_of(operations) + acts_in_hrs_place(errands, sendings))
+    return Api(acts=acts, audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
 
 
 @cache

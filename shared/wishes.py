@@ -5,7 +5,7 @@ from datetime import datetime
 from shared.case import DELETIONS, Case
 from shared.errors import Reason
 from shared.fields import AWAKE, FRESH, NOTHING_TO_DELETE, rest, to_delete
-from shared.plan import When
+from shared.plan import PlanRules, When, once_more
 from shared.states import CLOSED, CaseRules, State
 
 
@@ -13,7 +13,19 @@ class Unable(Exception):  # noqa: N818 - as the errors of errors.py
     """The wish does not fit the case as it is; the text is only a code."""
 
 
-def reissued(case: Case, when: When) -> Case:
+def next_chance(case: Case, plan: PlanRules, now: datetime) -> When | None:
+    """When another message of a case may go out; None when nobody knows any more where to.
+
+    What was never tried keeps HR's plan. What was is due at the opening HR asked for, not at one put off to a morning.
+    """
+    if case.event is None or case.opens_at is None or case.deliver_at is None:
+        return None
+    if not case.claims and case.deliver_at > now:
+        return When(case.opens_at, case.deliver_at)
+    return once_more(case.event, min(case.opens_at, case.first_opens_at or case.opens_at), plan, now)
+
+
+def reissued(case: Case, when: When | None) -> Case:
     """Another pass, by whatever the case knows now. All guard rails run again; the passes of this round count anew.
 
     Raises:
@@ -22,7 +34,7 @@ def reissued(case: Case, when: When) -> Case:
     return _opened(case, when)
 
 
-def reopened(case: Case, issuance: int, when: When) -> Case:
+def reopened(case: Case, issuance: int, when: When | None) -> Case:
     """A refused case once more, because somebody replays the dead letter of that very issuance.
 
     Raises:
@@ -33,15 +45,15 @@ def reopened(case: Case, issuance: int, when: When) -> Case:
     return _opened(case, when)
 
 
-def approved(case: Case, when: When, now: datetime) -> Case:
-    """A refused case once more: this number is the person's, somebody made sure of that.
+def approved(case: Case, when: When | None, now: datetime) -> Case:
+    """A refused case once more: the number it was refused for is the person's, somebody made sure of that.
 
     Raises:
         Unable: `nothing-to-approve`: it was refused for something else; `contact-wiped`.
     """
     if case.state is not State.REFUSED or case.reason is not Reason.MOBILE_CHANGED:
         raise Unable("nothing-to-approve")
-    return _opened(case, when, number_approved_at=now)
+    return _opened(case, when, number_approved_at=now, number_approved=case.number_shown)
 
 
 def called_off(case: Case, rules: CaseRules, now: datetime) -> Case:
@@ -57,17 +69,18 @@ def called_off(case: Case, rules: CaseRules, now: datetime) -> Case:
     return case.moved(State.CANCELLED, not_before=None, reason=None, **resting, **deletions)
 
 
-def _opened(case: Case, when: When, **vouched: datetime) -> Case:
+def _opened(case: Case, when: When | None, **vouched: datetime | str | None) -> Case:
     """A case that goes on as a new issuance, unless the table of what keeps it closed says no."""
     reasons = (
         (case.state is State.ISSUING, "issuing-now"),
         (case.state is State.CANCELLED, "case-cancelled"),
         (case.state in CLOSED, "case-closed"),
-        (case.event is None, "contact-wiped"),
     )
     for holds, code in reasons:
         if holds:
             raise Unable(code)
+    if case.event is None or when is None:
+        raise Unable("contact-wiped")
     keeps_issuance = case.state is State.ANNOUNCED and not case.sends
     return case.moved(
         State.ANNOUNCED,

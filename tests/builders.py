@@ -147,7 +147,7 @@ def live_pass(**changes: Any) -> LivePass:
 
 
 def person(**changes: Any) -> Person:
-    return replace(Person(other_case_open=False, is_first_number=True, number_first_seen=NOW), **changes)
+    return replace(Person(other_case_open=False, number="n-1", is_first_number=True, number_first_seen=NOW), **changes)
 
 
 def plan(event: HireEvent | None = None, now: datetime = NOW) -> When:

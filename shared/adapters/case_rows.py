@@ -10,7 +10,7 @@ from typing import Any, Final
 from shared.adapters.seal import Seal, SealError
 from shared.case import Case
 from shared.contract import HIRE_EVENT
-from shared.errors import Reason
+from shared.errors import LedgerUnavailable, Reason
 from shared.events import Channel, Delivery, Version
 from shared.ports import Move
 from shared.states import State, Text
@@ -21,7 +21,7 @@ HISTORY: Final = ("h", "i")
 """Row keys of the history: from the first, below the second."""
 
 
-class UnreadableRow(RuntimeError):  # noqa: N818 - it names the row's fault, as the errors of shared/errors.py do
+class UnreadableRow(LedgerUnavailable):
     """A row nobody can read: an unknown word, a wrong type, a seal without its key. The text is only a code."""
 
     def __init__(self) -> None:
@@ -100,6 +100,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "hire_date": _DATE,
     "number_changed_at": _TIME,
     "number_approved_at": _TIME,
+    "number_sent": _TEXT,
+    "number_shown": _TEXT,
+    "number_approved": _TEXT,
     "first_opens_at": _TIME,
     "opens_at": _TIME,
     "deliver_at": _TIME,
@@ -139,7 +142,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "woken_at": _TIME,
 }
 """Columns named as the fields of Case they hold; a field that is None has none. Not here: `id` and `etag`, which are
-keys and metadata; `version`, which is two columns; `event`, `user_id` and `number`, which share the sealed column
+keys and metadata; `version`, which is two columns; `event` and `user_id`, which share the sealed column
 `contact`."""
 
 
@@ -224,25 +227,22 @@ def case_of(row: Mapping[str, Any], etag: str | None, seal: Seal) -> Case:
 
 
 def _sealed_contact(case: Case, seal: Seal) -> str | None:
-    if case.event is None and case.user_id is None and case.number is None:
+    if case.event is None and case.user_id is None:
         return None
     event = HIRE_EVENT.dump_python(case.event, mode="json") if case.event else None
     # The case id goes under the seal: a contact moved to another row is worth nothing there.
-    return seal.seal(
-        json.dumps({"case": case.id, "user_id": case.user_id, "number": case.number, "event": event}).encode("ascii")
-    )
+    return seal.seal(json.dumps({"case": case.id, "user_id": case.user_id, "event": event}).encode("ascii"))
 
 
 def _with_contact(case: Case, sealed: object, seal: Seal) -> Case:
     contact = json.loads(seal.open(_text(sealed)))
     if contact["case"] != case.id:
         raise ValueError("contact-of-another-case")
-    event, user_id, number = contact["event"], contact["user_id"], contact.get("number")
+    event, user_id = contact["event"], contact["user_id"]
     return replace(
         case,
         event=None if event is None else HIRE_EVENT.validate_python(event),
         user_id=None if user_id is None else _text(user_id),
-        number=None if number is None else _text(number),
     )
 
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableServiceClient
 
+from shared.adapters.agenda import wake_row
 from shared.adapters.case_rows import HEAD, UnreadableRow, case_of, read_time, write_time
 from shared.adapters.person_rows import PERSON, acquaintance_of
 from shared.adapters.seal import Fingerprints, Seal
@@ -14,8 +15,8 @@ from shared.adapters.storage import Conflict, Patience, Table, delete_row, inser
 from shared.adapters.tables import CONTROL, PAUSE, TableLedger
 from shared.case import Case
 from shared.errors import LedgerUnavailable
-from shared.oversight import Acquaintance, AuditEntry, Pause
-from shared.ports import Clock
+from shared.oversight import Acquaintance, AuditEntry, Pause, Unreadable
+from shared.ports import Clock, WakeRow
 from shared.states import State
 
 _FIRST: Final = "0"
@@ -36,15 +37,20 @@ class TableOverview:
         patience = Patience()
         self._ledger, self._seal, self._fingerprints, self._clock = ledger, seal, fingerprints, clock
         self._cases = Table(service, "cases", patience)
+        self._agenda = Table(service, "agenda", patience)
         self._people = Table(service, "people", patience)
         self._control = Table(service, "control", patience)
         self.heartbeat, self.next_wake = ledger.heartbeat, ledger.next_wake
 
-    async def heads(self, state: State | None, after: str | None, at_most: int) -> list[Case]:
-        """See Overview. A head nobody can read is left out: it must not hide the others."""
+    async def heads(self, state: State | None, after: str | None, at_most: int) -> list[Case | Unreadable]:
+        """See Overview."""
         where = "PartitionKey gt @after and RowKey eq @head" + (" and state eq @state" if state else "")
         values = {"after": after or _FIRST, "head": HEAD} | ({"state": str(state)} if state else {})
-        return await self._cases.find(where, values, self._readable, at_most=at_most)
+        return await self._cases.find(where, values, self._read, at_most=at_most)
+
+    async def wakes(self, case_id: str) -> list[WakeRow]:
+        """See Overview."""
+        return await self._agenda.find("case_id eq @case", {"case": case_id}, _wake_of)
 
     async def pause_in_force(self) -> Pause | None:
         """See Overview."""
@@ -78,11 +84,11 @@ class TableOverview:
             return False
         return True
 
-    def _readable(self, row: TableEntity) -> Case | None:
+    def _read(self, row: TableEntity) -> Case | Unreadable:
         try:
             return case_of(row, row.metadata["etag"], self._seal)
         except UnreadableRow:
-            return None
+            return Unreadable(row["PartitionKey"])
 
 
 class TableAudit:
@@ -103,6 +109,10 @@ class TableAudit:
             "allowed": entry.allowed,
         }
         await self._table.write(insert(row | ({"why": entry.why} if entry.why else {})))
+
+
+def _wake_of(row: TableEntity) -> WakeRow | None:
+    return wake_row(row["PartitionKey"], row["RowKey"], row.metadata["etag"])
 
 
 def _pause(row: Mapping[str, Any] | None) -> Pause | None:

@@ -34,6 +34,7 @@ class Acquaintance:
         return Person(
             other_case_open=other_case_open,
             other_case_ending=other_case_ending,
+            number=number,
             is_first_number=self.numbers[0][0] == number,
             number_first_seen=dict(self.numbers)[number],
         )

@@ -103,22 +103,33 @@ class Table:
     ) -> list[T]:
         """What `read` makes of the rows that fit, in the order of their keys; a row of which it makes None is left out.
 
-        No page is asked for that `at_most` does not need.
+        No page is asked for that `at_most` does not need. Each page has its own time: a search of a whole table may
+        take many, and the service ends some before they are full.
         """
-        page = min(at_most or _PAGE, _PAGE)
-
-        async def collect() -> list[T]:
-            found: list[T] = []
-            async for row in self._client.query_entities(
-                where, parameters=dict(parameters), results_per_page=page, **_ONCE
-            ):
+        found: list[T] = []
+        token: Any = None
+        while True:
+            rows, token = await self._page(where, parameters, min(at_most or _PAGE, _PAGE), token)
+            for row in rows:
                 found += [made] if (made := read(row)) is not None else []
                 if len(found) == at_most:
-                    break
-            return found
+                    return found
+            if not token:
+                return found
+
+    async def _page(
+        self, where: str, parameters: Mapping[str, str], size: int, token: object
+    ) -> tuple[list[TableEntity], object]:
+        """One page of an answer, and what asks for the next one."""
+
+        async def take() -> tuple[list[TableEntity], object]:
+            query = self._client.query_entities(where, parameters=dict(parameters), results_per_page=size, **_ONCE)
+            pages: Any = query.by_page(continuation_token=token)  # pyright: ignore[reportArgumentType] - it is a dict
+            rows = [row async for row in await anext(pages)]
+            return rows, pages.continuation_token
 
         try:
-            return await self._call(collect)
+            return await self._call(take)
         except Conflict:  # no answer a query can have
             raise LedgerUnavailable("ledger-rejected") from None
 

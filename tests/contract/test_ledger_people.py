@@ -31,7 +31,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 # --- people ---
 
 
-FREE_ON_FIRST = Person(other_case_open=False, is_first_number=True, number_first_seen=NOW)
+FREE_ON_FIRST = Person(other_case_open=False, number="", is_first_number=True, number_first_seen=NOW)
 
 
 async def held(world: World, state: State = State.ANNOUNCED, **changes: object) -> Case:
@@ -41,6 +41,12 @@ async def held(world: World, state: State = State.ANNOUNCED, **changes: object) 
 async def test_a_person_never_met_is_on_their_first_number(world: World) -> None:
     person = await world.ledger.meet(str(uuid4()), FIRST, (await held(world)).id)
     assert person == FREE_ON_FIRST
+
+
+async def test_a_number_is_told_from_another_and_always_called_the_same(world: World) -> None:
+    who, case = str(uuid4()), waiting()
+    first, second, again = [(await world.ledger.meet(who, number, case.id)).number for number in (FIRST, SECOND, FIRST)]
+    assert first == again != second
 
 
 async def test_the_first_number_stays_the_first_and_times_stay_what_they_were(world: World) -> None:

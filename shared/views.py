@@ -1,0 +1,128 @@
+"""What operators are shown of cases, and which of them want a look today. Pure."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.api_models import CaseView, Contact, MoveView, StepView
+from shared.case import Case
+from shared.errors import IllegalMove, Reason
+from shared.events import Purpose
+from shared.plan import in_order, local_words
+from shared.ports import Move
+from shared.states import CaseRules, State, Step
+from shared.wishes import Unable
+
+SOON: Final = timedelta(hours=48)
+RECENT: Final = timedelta(days=7)
+
+
+def view(case: Case) -> CaseView:
+    """A case without anything personal."""
+    step, event = _next_step(case), case.event
+    return CaseView(
+        case_id=case.id,
+        state=case.state,
+        reason=case.reason,
+        next_step=StepView(act=step.act, due=step.due, local=local_words(event, step.due) if event else None)
+        if step
+        else None,
+        opens_at=case.opens_at,
+        deliver_at=case.deliver_at,
+        issuance=case.issuance,
+        spent=case.spent,
+        channel=case.channel or (event.channel if event else None),
+        receipt=case.receipt,
+        sent_at=case.sent_at,
+        pass_ends_at=case.pass_ends_at,
+        device_paths=[str(path) for path in in_order(event.device_paths)] if event else [],
+        time_zone=event.time_zone if event else None,
+        contact_kept=event is not None,
+        purpose=case.purpose,
+    )
+
+
+def _next_step(case: Case) -> Step | None:
+    """A head that lacks what its state promises must not keep anybody from seeing it, or the others of its page."""
+    try:
+        return case.next_step()
+    except IllegalMove:
+        return None
+
+
+def contact(case: Case) -> Contact:
+    """What is personal about a case.
+
+    Raises:
+        Unable: `contact-wiped`.
+    """
+    if case.event is None:
+        raise Unable("contact-wiped")
+    event = case.event
+    return Contact(
+        case_id=case.id,
+        source=event.source,
+        subject=event.subject,
+        user=f"{event.user.by}={event.user.value}",
+        user_id=case.user_id,
+        mobile_phone=event.mobile_phone,
+    )
+
+
+def move_view(move: Move) -> MoveView:
+    """One row of the history."""
+    return MoveView(
+        at=move.at,
+        from_state=move.from_state,
+        to_state=move.to_state,
+        reason=move.reason,
+        actor=move.actor,
+        issuance=move.issuance,
+        attempt=move.attempt,
+        channel=move.channel,
+        receipt=move.receipt,
+    )
+
+
+def _is_recent(case: Case, now: datetime, rules: CaseRules) -> bool:
+    """Whether a case at rest came there in the last days."""
+    return case.forget_at is not None and case.forget_at - rules.keep_case >= now - RECENT
+
+
+def _starts_soon(case: Case, now: datetime, _: CaseRules) -> bool:
+    waits = case.state in (State.ANNOUNCED, State.ISSUING) and case.deliver_at is not None and case.deliver_at <= now
+    unheard = case.state is State.SENT and not (case.receipt and case.receipt.has_arrived)
+    return (waits or unheard) and case.opens_at is not None and case.opens_at <= now + SOON
+
+
+_NOT_REACHED: Final = {Reason.UNDELIVERABLE, Reason.OPTED_OUT, Reason.PHONE_UNREACHABLE}
+
+EXCEPTIONS: Final[Mapping[str, Callable[[Case, datetime, CaseRules], bool]]] = {
+    "starts_soon_undelivered": _starts_soon,
+    "undelivered": lambda case, now, rules: (
+        case.reason in _NOT_REACHED and (case.forget_at is None or _is_recent(case, now, rules))
+    ),
+    "expired_unused": lambda case, _, __: case.state is State.ANNOUNCED and case.reason is Reason.EXPIRED_UNUSED,
+    "gave_up": lambda case, now, rules: case.state is State.GAVE_UP and _is_recent(case, now, rules),
+    "single_day": lambda case, _, __: case.purpose is Purpose.SINGLE_DAY,
+    "refused": lambda case, now, rules: case.state is State.REFUSED and _is_recent(case, now, rules),
+}
+"""What an operator should look at today; those at rest for a week."""
+
+
+# --- whom a case is about ---
+
+
+def is_about(case: Case, user_id: str) -> bool:
+    """Whether a case names this person (Entra object id), as far as it knows."""
+    return user_id in _named(case)
+
+
+def is_about_another(case: Case, user_id: str) -> bool:
+    """Whether it names somebody, and not this person."""
+    return bool(_named(case)) and not is_about(case, user_id)
+
+
+def _named(case: Case) -> set[str]:
+    by_id = case.event.user.value if case.event and case.event.user.by == "id" else None
+    return {one.lower() for one in (case.user_id, by_id) if one}

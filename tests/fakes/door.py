@@ -1,0 +1,103 @@
+"""The operators' door over a House: requests in, answers out, and what the audit says."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.adapters.seal import Fingerprints
+from shared.api import Act, Api, acts_in_hrs_place, acts_of
+from shared.api_document import with_document
+from shared.errands import Errands
+from shared.operations import Operations
+from shared.principal import OBJECT_ID, PRINCIPAL_HEADER
+from shared.sendings import Sendings
+from tests.fakes.house import House
+from tests.fakes.overview import FakeAudit, FakeOverview
+
+READER, OPERATOR, APPROVER = (f"aaaaaaaa-0000-4000-8000-00000000000{digit}" for digit in "123")
+ROLE_OF = {READER: "reader", OPERATOR: "operator", APPROVER: "approver"}
+WHY = "the joiner called the desk"
+
+
+def principal(oid: str, *roles: str, **changes: Any) -> str:
+    """The header App Service puts there for somebody Entra vouches for."""
+    claims = [{"typ": OBJECT_ID[0], "val": oid}, *({"typ": "roles", "val": role} for role in roles)]
+    told = {"auth_typ": "aad", "claims": claims, "name_typ": "name", "role_typ": "http://schemas/role"} | changes
+    return base64.b64encode(json.dumps(told).encode()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    status: int
+    text: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        return self.json["code"]
+
+
+def operations_of(house: House, overview: FakeOverview) -> Operations:
+    outside = house.onboarding.outside
+    return Operations(
+        ledger=house.ledger,
+        overview=overview,
+        clock=house.clock,
+        plan=outside.rules.plan,
+        rules=house.rules,
+        hourly_budget=600,
+        name_case=Fingerprints(b"k" * 32).case_id,
+    )
+
+
+def every_act(house: House, overview: FakeOverview) -> tuple[Act, ...]:
+    """The acts as wiring.py has them."""
+    outside, name_case = house.onboarding.outside, house.onboarding.name_case
+    errands = Errands(
+        ledger=house.ledger,
+        clock=house.clock,
+        time_zone="Europe/Amsterdam",
+        single_day_passes=True,
+        name_case=name_case,
+    )
+    sendings = Sendings(
+        bus=house.bus, clock=house.clock, events=outside.rules.event, plan=outside.rules.plan, name_case=name_case
+    )
+    return with_document(acts_of(operations_of(house, overview)) + acts_in_hrs_place(errands, sendings))
+
+
+class Door:
+    """What operators reach, over the fakes of `house`."""
+
+    def __init__(self, house: House | None = None, *, vouches: bool = True) -> None:
+        self.house = house or House()
+        self.overview = FakeOverview(self.house.ledger, self.house.clock)
+        self.audit = FakeAudit()
+        self.acts = every_act(self.house, self.overview)
+        self.api = Api(acts=self.acts, audit=self.audit, clock=self.house.clock, platform_vouches=vouches)
+
+    async def ask(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        who: str = OPERATOR,
+        method: str | None = None,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Said:
+        """A GET without a body, a POST with one (bytes go as they are)."""
+        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        told = {PRINCIPAL_HEADER: principal(who, ROLE_OF[who])} if headers is None else headers
+        chosen = method or ("GET" if body is None else "POST")
+        status, text = await self.api.answer(chosen, path, query, told, sent)
+        return Said(int(status), text)
+
+    async def act(self, name: str, who: str = OPERATOR, why: str = WHY) -> Said:
+        """An act on the house's one case."""
+        return await self.ask(f"cases/{self.house.case_id}/{name}", {"reason": why}, who=who)

@@ -1,0 +1,463 @@
+"""What operators do, lived through by the real flow: the worker does what follows from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.case import Case, Held
+from shared.errors import Halted, Moved, Reason
+from shared.events import Channel, Delivery
+from shared.guard_rails import NumberSource
+from shared.plan import Terms
+from shared.ports import Pass
+from shared.states import CLOSED, State, Text
+from tests.builders import NUMBER, RULES, USER_ID, body, case_in, facts, hire_event, hired
+from tests.fakes.door import APPROVER, OPERATOR, READER, WHY, Door
+from tests.fakes.house import DUE, GUARD, House
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+OPENS = DUE + 15 * HOUR
+OTHER, THIRD = "+491713920002", "+491713920003"
+
+
+async def sent(now: datetime = DUE, **house: Any) -> Door:
+    door = Door(House(now, **house))
+    await door.house.hire()
+    await door.house.report()
+    assert door.house.case.state is State.SENT
+    return door
+
+
+def sent_to(door: Door) -> list[str]:
+    return [one.number for one in door.house.courier.sent]
+
+
+# --- another pass ---
+
+
+async def test_whoever_lost_the_message_gets_another_that_works() -> None:
+    door = await sent()
+    await door.house.live(OPENS + HOUR)
+    said = await door.act("reissue")
+    assert (said.status, said.json["state"]) == (200, "announced")
+    await door.house.live(OPENS + HOUR + 3 * MINUTE)
+    first, second = door.house.texts
+    assert door.house.directory.works(USER_ID, second)
+    assert not door.house.directory.works(USER_ID, first)
+    assert (door.house.case.issuance, door.house.case.spent) == (2, 0)
+    assert f"operator:{OPERATOR}" in {move.actor for move in door.house.ledger.moves[door.house.case_id]}
+
+
+async def test_after_a_wasted_first_day_the_pass_comes_now_and_not_the_next_morning() -> None:
+    door = await sent()
+    await door.house.live(OPENS + 8 * HOUR + 2 * MINUTE)
+    assert (door.house.case.reason, door.house.case.spent) == ("expired-unused", 1)
+    await door.act("reissue")
+    await door.house.live(OPENS + 8 * HOUR + 5 * MINUTE)
+    assert door.house.directory.works(USER_ID, door.house.texts[-1])
+    assert door.house.case.spent == 0
+
+
+async def test_a_wish_weeks_ahead_does_not_bring_the_pass_forward() -> None:
+    door = Door(House(DUE - 9 * DAY))
+    await door.house.hire()
+    due = door.house.case.deliver_at
+    assert (await door.act("reissue")).status == 200
+    assert door.house.case.deliver_at == due
+    assert due
+    await door.house.live(due - MINUTE)
+    assert door.house.texts == []
+
+
+async def test_two_wishes_at_once_cost_one_message() -> None:
+    door = await sent()
+    assert [(await door.act("reissue")).status for _ in range(2)] == [200, 200]
+    await door.house.live(DUE + 5 * MINUTE)
+    assert len(door.house.texts) == 2
+    assert door.house.newest_works()
+
+
+async def test_while_a_run_holds_the_case_nobody_else_reissues_it() -> None:
+    door = await sent()
+    door.house.ledger.cases[door.house.case_id] = replace(case_in(State.ISSUING), id=door.house.case_id, etag="e")
+    assert (await door.act("reissue")).code == "issuing-now"
+
+
+async def test_guard_rails_look_again_before_another_pass() -> None:
+    door = await sent()
+    door.house.directory.add(facts(has_role=True))
+    await door.act("reissue")
+    await door.house.live(DUE + 5 * MINUTE)
+    assert (door.house.case.state, door.house.case.reason, len(door.house.texts)) == ("refused", "privileged", 1)
+
+
+async def test_a_case_that_others_write_all_the_time_is_left_alone() -> None:
+    door = await sent()
+    ledger, save = door.house.ledger, door.house.ledger.save
+
+    async def too_late(before: Case | None, after: Case, actor: str) -> Case:
+        if actor.startswith("operator:"):
+            raise Moved
+        return await save(before, after, actor)
+
+    ledger.save = too_late  # type: ignore[method-assign]
+    said = await door.act("reissue")
+    assert (said.status, said.code) == (409, "case-moved")
+
+
+# --- calling off ---
+
+
+@dataclass(frozen=True, slots=True)
+class _CalledOffMeanwhile:
+    """The house's directory; an operator calls the case off while it makes a pass."""
+
+    door: Door
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.door.house.directory, name)
+
+    async def create_pass(self, user_id: str, terms: Terms, stop_at: float) -> Pass:
+        made = await self.door.house.directory.create_pass(user_id, terms, stop_at)
+        assert (await self.door.act("cancel")).status == 200
+        return made
+
+
+async def test_no_pass_of_a_case_that_is_called_off_stays() -> None:
+    door = await sent()
+    await door.act("reissue")
+    await door.house.live(DUE + 5 * MINUTE)
+    assert (await door.act("cancel")).json["state"] == "cancelled"
+    await door.house.live(DUE + 30 * MINUTE)
+    assert door.house.directory.people[USER_ID].tap is None
+    assert (await door.act("cancel")).code == "case-cancelled"
+    assert (await door.act("reissue")).code == "case-cancelled"
+
+
+async def test_a_run_under_way_sends_nothing_once_the_case_is_called_off() -> None:
+    door = Door()
+    await door.house.with_directory(_CalledOffMeanwhile(door)).handle(body(hired()))
+    await door.house.live(DUE + HOUR)
+    assert (door.house.texts, door.house.directory.people[USER_ID].tap) == ([], None)
+    assert door.house.case.state is State.CANCELLED
+
+
+async def test_a_later_event_of_hr_opens_a_case_again_and_an_older_one_does_not() -> None:
+    door = await sent()
+    await door.act("cancel")
+    await door.house.live(DUE + 30 * MINUTE)
+    await door.house.hire()
+    assert door.house.case.state is State.CANCELLED
+    await door.house.hire(id="evt-9", time="2026-11-30T16:00:00Z")
+    await door.house.live(DUE + 40 * MINUTE)
+    assert door.house.case.state is State.SENT
+    assert door.house.newest_works()
+
+
+# --- a changed number ---
+
+
+async def sent_by(source: NumberSource) -> Door:
+    """A joiner whose pass went to NUMBER, which only this source knows."""
+    door = Door(House(guard=replace(GUARD, number_source=source)))
+    door.house.directory.add(facts(mobile_phone=NUMBER if source is NumberSource.DIRECTORY else None))
+    await door.house.hire()
+    assert door.house.case.state is State.SENT
+    return door
+
+
+async def changed(source: NumberSource) -> Door:
+    """The first pass went to NUMBER; then the number became OTHER, and the next one was refused."""
+    door = await sent_by(source)
+    await now_on(door, source, OTHER)
+    assert (door.house.case.state, door.house.case.reason) == ("refused", "mobile-changed")
+    return door
+
+
+async def now_on(door: Door, source: NumberSource, number: str) -> None:
+    """The source says another number, and the case is issued anew."""
+    house = door.house
+    if source is NumberSource.DIRECTORY:
+        house.directory.add(facts(mobile_phone=number))
+        await door.act("reissue")
+    else:
+        await house.hire({"mobilePhone": number}, id=f"evt-{number}", time=house.clock.now().isoformat())
+    await house.live(house.clock.now() + 20 * MINUTE)
+
+
+SOURCES = pytest.mark.parametrize("source", [NumberSource.EVENT, NumberSource.DIRECTORY])
+
+
+@SOURCES
+async def test_a_number_somebody_vouches_for_gets_the_pass_before_its_time(source: NumberSource) -> None:
+    door = await changed(source)
+    assert (await door.act("approve", APPROVER)).status == 200
+    await door.house.live(door.house.clock.now() + 20 * MINUTE)
+    assert sent_to(door)[-1] == OTHER
+    tap = door.house.directory.people[USER_ID].tap
+    assert tap
+    assert tap.code == door.house.courier.sent[-1].text
+
+
+@SOURCES
+async def test_a_number_that_changes_again_is_held_again(source: NumberSource) -> None:
+    door = await changed(source)
+    await door.act("approve", APPROVER)
+    await now_on(door, source, THIRD)
+    assert (door.house.case.state, door.house.case.reason) == ("refused", "mobile-changed")
+    assert THIRD not in sent_to(door)
+
+
+@SOURCES
+async def test_a_number_that_was_seen_and_refused_before_is_not_approved_with_the_one_after_it(
+    source: NumberSource,
+) -> None:
+    """THIRD came first, then OTHER; OTHER was approved; THIRD comes back."""
+    door = await sent_by(source)
+    for number in (THIRD, OTHER):
+        await now_on(door, source, number)
+    assert (await door.act("approve", APPROVER)).status == 200
+    await now_on(door, source, THIRD)
+    assert (door.house.case.state, door.house.case.reason) == ("refused", "mobile-changed")
+    assert THIRD not in sent_to(door)
+
+
+async def test_a_number_that_goes_and_comes_back_is_held_again() -> None:
+    door = await changed(NumberSource.EVENT)
+    await door.act("approve", APPROVER)
+    for number in (THIRD, OTHER):
+        await now_on(door, NumberSource.EVENT, number)
+    assert (door.house.case.state, door.house.case.reason) == ("refused", "mobile-changed")
+
+
+async def test_whoever_had_a_hand_in_the_case_does_not_approve_it() -> None:
+    door = await changed(NumberSource.EVENT)
+    assert (await door.act("reissue", APPROVER)).status == 200
+    await door.house.live(door.house.clock.now() + 20 * MINUTE)
+    assert door.house.case.state is State.REFUSED
+    before = door.house.case
+    assert (await door.act("approve", APPROVER)).code == "own-change"
+    assert door.house.case == before
+
+
+async def test_somebody_privileged_stays_refused_whatever_is_approved() -> None:
+    door = await changed(NumberSource.DIRECTORY)
+    door.house.directory.add(facts(mobile_phone=OTHER, has_role=True))
+    assert (await door.act("approve", APPROVER)).status == 200
+    await door.house.live(door.house.clock.now() + 20 * MINUTE)
+    assert (door.house.case.reason, sent_to(door)) == ("privileged", [NUMBER])
+
+
+# --- a pause ---
+
+
+async def test_nobody_is_issued_during_a_pause_and_soon_after_its_early_end_all_are() -> None:
+    door = Door(House(DUE - DAY))
+    await door.house.hire()
+    said = await door.ask("pause", {"minutes": 3 * 24 * 60, "reason": WHY})
+    assert said.json["until"] == "2026-12-02T16:00:00Z"
+    await door.house.live(DUE + 2 * HOUR)
+    assert (door.house.texts, door.house.case.reason) == ([], "paused")
+    assert (await door.ask("resume", {"reason": WHY})).json["until"] is None
+    await door.house.live(DUE + 2 * HOUR + 16 * MINUTE)
+    assert door.house.newest_works()
+
+
+async def test_a_shorter_pause_shortens_none_and_the_answer_says_so() -> None:
+    door = Door()
+    await door.ask("pause", {"minutes": 60, "reason": WHY})
+    said = await door.ask("pause", {"minutes": 5, "reason": WHY}, who=APPROVER)
+    assert datetime.fromisoformat(said.json["until"]) == DUE + HOUR
+    assert (await door.ask("status")).json["pause"]["by"] == f"operator:{OPERATOR}"
+
+
+async def test_a_halt_is_ended_by_resuming_too() -> None:
+    door = Door()
+    door.house.directory.fail("policy", Halted(Reason.GRAPH_DENIED))
+    await door.house.hire()
+    assert (await door.ask("status")).json["pause"] == {
+        "until": "2026-11-30T16:15:00Z", "reason": "graph-denied", "by": "firstpass",
+    }  # fmt: skip
+    await door.ask("resume", {"reason": WHY})
+    assert (await door.ask("status")).json["pause"] is None
+    assert (await door.ask("resume", {"reason": WHY})).status == 200
+
+
+# --- people ---
+
+
+async def person(act: str, door: Door, user: str = USER_ID) -> Any:
+    return await door.ask(f"people/{act}", {"user": user, "reason": WHY}, who=APPROVER)
+
+
+async def test_an_export_holds_everything_there_is() -> None:
+    door = await sent()
+    told = (await person("export", door, USER_ID.upper())).json
+    (case,) = told["cases"]
+    assert (told["user"], len(told["numbersFirstSeen"])) == (USER_ID, 1)
+    assert (case["case"]["caseId"], case["contact"]["mobilePhone"]) == (door.house.case_id, NUMBER)
+    assert len(case["history"]) == len(door.house.ledger.moves[door.house.case_id])
+
+
+async def test_a_person_nobody_has_met_is_exported_by_what_hr_announced() -> None:
+    door = Door(House(DUE - 9 * DAY))
+    await door.house.hire()
+    told = (await person("export", door)).json
+    assert [case["contact"]["mobilePhone"] for case in told["cases"]] == [NUMBER]
+    assert (await door.ask("cases/find", {"user": USER_ID}, who=READER)).status == 200
+    assert (await person("forget", door)).code == "case-open"
+    assert (await person("export", door, USER_ID.replace("0f8", "1f8"))).code == "person-unknown"
+
+
+async def test_a_case_hr_gave_to_somebody_else_is_not_the_first_ones() -> None:
+    door = Door()
+    door.house.directory.people.clear()
+    door.house.directory.add(facts(employee_hire_date=None, methods=("password", "fido2")))
+    await door.house.hire()
+    theirs = USER_ID.replace("0f8", "1f8")
+    door.house.ledger.people[USER_ID] = replace(await known(door), open_case=door.house.case_id)
+    event = hire_event(user=replace(hire_event().user, value=theirs))
+    door.house.ledger.cases[door.house.case_id] = replace(door.house.case, event=event, user_id=theirs)
+    assert (await person("export", door)).json["cases"] == []
+    assert (await door.ask("cases/find", {"user": USER_ID}, who=READER)).code == "case-unknown"
+    assert (await person("forget", door)).status == 200
+    assert door.house.case_id in door.house.ledger.cases
+
+
+async def known(door: Door) -> Any:
+    await door.house.ledger.meet(USER_ID, NUMBER, door.house.case_id)
+    return door.house.ledger.people[USER_ID]
+
+
+NEEDED: dict[str, tuple[Callable[[], Case], str | None]] = {
+    **{state: (lambda state=state: case_in(state), "case-open") for state in State if state not in CLOSED},
+    "passes gone": (lambda: replace(case_in(State.CANCELLED), deletions_left=0, texts=()), None),
+    "a text at Twilio": (
+        lambda: replace(case_in(State.CANCELLED), deletions_left=0, texts=(Text("SM1", DUE),)), "texts-pending",
+    ),
+    "a text that is empty": (
+        lambda: replace(case_in(State.CANCELLED), deletions_left=0, texts=(Text("SM1", None),)), None,
+    ),
+    "refused at once": (lambda: case_in(State.ANNOUNCED).refused(Reason.PRIVILEGED, RULES, DUE, held=Held()), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "code"), NEEDED.values(), ids=NEEDED)
+async def test_a_person_is_not_forgotten_while_something_is_left_to_do(
+    make: Callable[[], Case], code: str | None
+) -> None:
+    door = Door()
+    case = await door.house.ledger.save(None, replace(make(), id=door.house.case_id, moves=1, etag=None), "event")
+    await known(door)
+    said = await person("forget", door)
+    assert (said.status, said.json.get("code")) == ((409, code) if code else (200, None))
+    assert (door.house.ledger.cases == {}) is (code is None)
+    assert (door.house.ledger.people == {}) is (code is None)
+    assert any(case.id in keys[1] for keys in door.house.ledger.agenda) is (code is not None)
+
+
+async def test_after_a_life_and_an_erasure_nothing_is_left_and_old_rows_wake_nobody() -> None:
+    door = await sent()
+    await door.house.live(OPENS + HOUR)
+    await door.act("cancel")
+    assert (await person("forget", door)).code == "case-open"
+    await door.house.live(OPENS + 2 * HOUR)
+    assert (await person("forget", door)).status == 200
+    ledger = door.house.ledger
+    assert (ledger.cases, ledger.moves, ledger.people, ledger.agenda) == ({}, {}, {}, {})
+    assert (await person("forget", door)).code == "person-unknown"
+    await door.house.nudge()
+    assert ledger.cases == {}
+
+
+# --- the whole ---
+
+
+def at_rest(case: Case, days: int) -> Case:
+    return replace(case, forget_at=DUE + RULES.keep_case - days * DAY)
+
+
+ROWS: dict[str, tuple[Case, list[str]]] = {
+    "not due yet": (replace(case_in(State.ANNOUNCED), deliver_at=DUE + MINUTE), []),
+    "due, not issued": (replace(case_in(State.ANNOUNCED), deliver_at=DUE), ["startsSoonUndelivered"]),
+    "issuing since long": (replace(case_in(State.ISSUING), deliver_at=DUE), ["startsSoonUndelivered"]),
+    "sent, not heard of": (case_in(State.SENT), ["startsSoonUndelivered"]),
+    "sent, opens next week": (replace(case_in(State.SENT), opens_at=DUE + 7 * DAY), []),
+    "arrived": (replace(case_in(State.SENT), receipt=Delivery.DELIVERED), []),
+    "out of reach": (
+        replace(case_in(State.ANNOUNCED), deliver_at=DUE + DAY, reason=Reason.PHONE_UNREACHABLE), ["undelivered"],
+    ),
+    "opted out": (replace(at_rest(case_in(State.REFUSED), 6), reason=Reason.OPTED_OUT), ["undelivered", "refused"]),
+    "opted out long ago": (replace(at_rest(case_in(State.REFUSED), 8), reason=Reason.OPTED_OUT), []),
+    "ran out": (
+        replace(case_in(State.ANNOUNCED), deliver_at=DUE + DAY, reason=Reason.EXPIRED_UNUSED), ["expiredUnused"],
+    ),
+    "given up": (at_rest(case_in(State.GAVE_UP), 1), ["gaveUp"]),
+    "given up long ago": (at_rest(case_in(State.GAVE_UP), 9), []),
+    "onboarded": (at_rest(case_in(State.ONBOARDED), 1), []),
+    "called off": (at_rest(case_in(State.CANCELLED), 1), []),
+    "without a time": (replace(case_in(State.ANNOUNCED), deliver_at=None, opens_at=None), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "rows"), ROWS.values(), ids=ROWS)
+async def test_what_wants_a_look_today(case: Case, rows: list[str]) -> None:
+    door = Door()
+    door.house.ledger.cases[case.id] = case
+    told = (await door.ask("status", who=READER)).json
+    assert [name for name, ids in told["exceptions"].items() if ids == [case.id]] == rows
+    assert told["cases"] == {str(case.state): 1}
+
+
+async def test_five_thousand_cases_are_counted_and_paged_while_others_come() -> None:
+    door, one = Door(), case_in(State.SENT)
+    ids = [f"{number:032x}" for number in range(0, 10_000, 2)]
+    states = list(State)
+    door.house.ledger.cases |= {
+        case_id: replace(one, id=case_id, state=states[number % 7]) for number, case_id in enumerate(ids)
+    }
+    door.overview.unreadable |= {ids[0][:-1] + "1", "f" * 32}
+    told = (await door.ask("status")).json
+    assert sum(told["cases"].values()) == 5000
+    assert told["exceptions"]["unreadable"] == sorted(door.overview.unreadable)
+    seen: list[str] = []
+    query = "limit=500"
+    while query:
+        page = (await door.ask("cases", query=query)).json
+        seen += [case["caseId"] for case in page["cases"]]
+        for place in (3, len(seen) * 2 + 1):  # new ones on either side
+            door.house.ledger.cases[f"{place:032x}"] = replace(one, id=f"{place:032x}")
+        query = f"limit=500&after={page['nextAfter']}" if page["nextAfter"] else ""
+    assert len(seen) == len(set(seen))
+    assert set(ids) <= set(seen)
+
+
+async def test_a_page_of_one_state_holds_no_other() -> None:
+    door = Door()
+    for state in State:
+        case_id = f"{list(State).index(state):032x}"
+        door.house.ledger.cases[case_id] = replace(case_in(state), id=case_id)
+    page = (await door.ask("cases", query="state=gave_up")).json
+    assert [(case["state"], page["nextAfter"]) for case in page["cases"]] == [("gave_up", None)]
+
+
+async def test_the_status_of_an_empty_house() -> None:
+    told = (await Door().ask("status", who=READER)).json
+    assert (told["cases"], told["pause"], told["heartbeat"], told["nextWake"], told["waitingSoon"]) == (
+        {}, None, None, None, 0,
+    )  # fmt: skip
+
+
+async def test_a_silent_channel_is_shown_with_its_story() -> None:
+    door = Door(House())
+    door.house.phones[NUMBER, Channel.WHATSAPP] = None
+    await door.house.hire()
+    await door.house.live(DUE + 20 * MINUTE)
+    story = (await door.ask("cases/find", {"source": "/hr/workday", "subject": "W-10427"}, who=READER)).json
+    assert (story["case"]["channel"], story["case"]["issuance"]) == ("sms", 2)
+    assert [move["channel"] for move in story["history"] if move["actor"] == "issue" and move["toState"] == "sent"] == [
+        "whatsapp", "sms",
+    ]  # fmt: skip
