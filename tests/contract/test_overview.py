@@ -292,7 +292,7 @@ async def test_of_somebody_forgotten_no_table_keeps_anything(tables: tuple[Place
     told = json.dumps(kept, default=str)
     for trace in (case.id, ALICE, FINGERPRINTS.person(ALICE), FINGERPRINTS.number(FIRST), FIRST, FIRST[1:], "W-10427"):
         assert trace not in told
-    assert [row["act"] for row in kept["audit"]] == ["export_person", "forget_person"]
+    assert sorted(row["act"] for row in kept["audit"]) == ["export_person", "forget_person"]
     assert await place.world.ledger.load(other.id) == other
 
 
