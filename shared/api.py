@@ -35,7 +35,7 @@ from shared.api_models import (
     StatusView,
     one_line,
 )
-from shared.errors import Moved, Unavailable
+from shared.errors import Moved, Unavailable, UnreadableRow
 from shared.operations import NotFound, Operations
 from shared.oversight import Audit, AuditEntry
 from shared.ports import Clock
@@ -75,6 +75,7 @@ OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     NotFound: (HTTPStatus.NOT_FOUND, "There is none."),
     Unable: (HTTPStatus.CONFLICT, "It does not fit the case as it is now."),
     Moved: (HTTPStatus.CONFLICT, "Somebody else changes this case right now: try again."),
+    UnreadableRow: (HTTPStatus.SERVICE_UNAVAILABLE, "A row of the ledger makes no sense: somebody must look."),
     Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is known to have happened: look, then try again."),
 }
 """How an act that did not come about is answered; the error's text is the code."""
