@@ -38,7 +38,7 @@ from shared.api_models import (
     one_line,
 )
 from shared.errands import Errands
-from shared.errors import Moved, Unavailable
+from shared.errors import Moved, Unavailable, UnreadableRow
 from shared.operations import NotAllowed, NotFound, Operations
 from shared.oversight import Audit, AuditEntry
 from shared.ports import Clock
@@ -81,6 +81,7 @@ OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     NotAllowed: (HTTPStatus.FORBIDDEN, "This very thing needs a higher role."),
     Unable: (HTTPStatus.CONFLICT, "It does not fit the case as it is now."),
     Moved: (HTTPStatus.CONFLICT, "Somebody else changes this case right now: try again."),
+    UnreadableRow: (HTTPStatus.SERVICE_UNAVAILABLE, "A row of the ledger makes no sense: somebody must look."),
     Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is known to have happened: look, then try again."),
 }
 """How an act that did not come about is answered; the error's text is the code."""

@@ -62,6 +62,7 @@ class TableOverview:
         row = await self._control.get(CONTROL, PAUSE)
         if row is not None:
             await self._remove(self._control, row)
+        self._ledger.look_again()
 
     async def person(self, user_id: str) -> Acquaintance | None:
         """See Overview."""

@@ -134,6 +134,10 @@ class TableLedger:
         finally:
             self._pause_seen = None
 
+    def look_again(self) -> None:
+        """Forget what was seen of the pause: this process has just ended it."""
+        self._pause_seen = None
+
     async def spend(self) -> None:
         """See ports.Ledger. One write reserves a block of passes for this process; what it does not use is wasted."""
         await self._budget.spend()

@@ -1,19 +1,23 @@
 """The pages that are made from the code: `python -m tests.house.generated` writes them, a test compares them."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cli.story import tell
+from shared.api_document import document
 from shared.case import STEPS
 from shared.events import Channel
 from shared.onboarding import STEPS as FUNCTIONS
 from shared.states import CLOSED, LEGAL, Act, State
 from tests.builders import NUMBER
+from tests.fakes.door import Door
 from tests.fakes.house import DUE, House
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "lifecycle.md"
+DOCS = Path(__file__).parent.parent.parent / "docs"
+PAGE, API = DOCS / "lifecycle.md", DOCS / "operators-api.json"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 WHEN = {
@@ -119,6 +123,11 @@ def page() -> str:
     return TEXT.format(diagram=diagram(), table=table(), timelines=timelines)
 
 
+def api() -> str:
+    """The operators' API as an OpenAPI document."""
+    return json.dumps(document(Door().acts), indent=2, ensure_ascii=False) + "\n"
+
+
 TEXT = """# The life of a case
 
 This page is made from the code (`python -m tests.house.generated`), and a test keeps it true.
@@ -146,3 +155,4 @@ Each is hired five days ahead to begin on Tuesday 1 December at 09:00 in Amsterd
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    API.write_text(api())

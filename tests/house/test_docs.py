@@ -95,6 +95,10 @@ def test_the_published_schema_is_the_contract() -> None:
     assert published == json_schema()
 
 
+def test_the_published_api_is_the_one_operators_reach() -> None:
+    assert generated.API.read_text() == generated.api(), "run python -m tests.house.generated"
+
+
 def test_every_link_between_pages_leads_somewhere() -> None:
     pages = [ROOT / "README.md", *DOCS.rglob("*.md"), ROOT / "sandbox" / "COVERAGE.md"]
     for page in pages:

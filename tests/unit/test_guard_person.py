@@ -135,3 +135,26 @@ def test_the_later_of_two_changes_counts() -> None:
         assert person_reason(has=of_case, is_first_number=False, number_first_seen=seen) is Reason.MOBILE_CHANGED
     of_case = known(number_changed_at=long_ago)
     assert person_reason(has=of_case, is_first_number=False, number_first_seen=long_ago) is None
+
+
+APPROVALS = {
+    "approved": ({"number_approved_at": NOW, "number_approved": "n-1"}, None),
+    "another number": ({"number_approved_at": NOW, "number_approved": "n-2"}, Reason.MOBILE_CHANGED),
+    "no number": ({"number_approved_at": NOW}, Reason.MOBILE_CHANGED),
+    "no time": ({"number_approved": "n-1"}, Reason.MOBILE_CHANGED),
+    "first seen after that": ({"number_approved_at": NOW - 2 * HOUR, "number_approved": "n-1"}, Reason.MOBILE_CHANGED),
+    "changed after that": (
+        {"number_approved_at": NOW - SECOND, "number_approved": "n-1", "number_changed_at": NOW}, Reason.MOBILE_CHANGED,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "expected"), APPROVALS.values(), ids=APPROVALS)
+def test_a_number_somebody_vouched_for_is_not_held(case: dict[str, Any], expected: Reason | None) -> None:
+    assert person_reason(has=known(**case), is_first_number=False, number_first_seen=NOW - HOUR) is expected
+
+
+def test_an_approval_opens_no_other_rail() -> None:
+    approved = known(number_approved_at=NOW, number_approved="n-1")
+    assert person_reason(has=approved, other_case_open=True, is_first_number=False) is Reason.ANOTHER_CASE_OPEN
+    assert person_reason(facts(live_pass=live_pass(id="x", created_at=None)), approved) is Reason.FOREIGN_PASS
