@@ -9,6 +9,7 @@ Moved             somebody else wrote the case first (HTTP 412): let go, the mes
 Unavailable       storage or the queue of dead letters gives no answer: the message comes again
 ├── LedgerUnavailable
 └── BusUnavailable
+UnreadableRow     a row of the ledger makes no sense: a person must look
 Forged            a callback is not Twilio's: the door answers 403
 IllegalMove       a bug: the case cannot go there
 
@@ -141,8 +142,16 @@ class LedgerUnavailable(Unavailable):
 
 
 class BusUnavailable(Unavailable):
-    """A message is not known to be in the queue; it may be.
+    """A message is not known to be in the queue, or out of it; it may be.
 
-    The codes: `bus-unavailable` (no answer in time), `bus-denied` (our identity may not send), `bus-rejected` (no such
-    queue, a disabled one, or a message too large for it).
+    The codes: `bus-unavailable` (no answer in time), `bus-denied` (our identity may not send or receive),
+    `bus-rejected` (no such queue, a disabled one, or a message too large for it), `bus-lock-lost` (a message we held is
+    no longer ours: it comes again).
     """
+
+
+class UnreadableRow(RuntimeError):  # noqa: N818 - as Later
+    """A row of the ledger nobody can read: an unknown word, a wrong type, a seal without its key. Text: a code."""
+
+    def __init__(self) -> None:
+        super().__init__("row-unreadable")

@@ -10,7 +10,7 @@ from typing import Any, Final
 from shared.adapters.seal import Seal, SealError
 from shared.case import Case
 from shared.contract import HIRE_EVENT
-from shared.errors import Reason
+from shared.errors import Reason, UnreadableRow
 from shared.events import Channel, Delivery, Version
 from shared.ports import Move
 from shared.states import State, Text
@@ -19,13 +19,6 @@ HEAD: Final = "case"
 """RowKey of the head; the PartitionKey is the case id."""
 HISTORY: Final = ("h", "i")
 """Row keys of the history: from the first, below the second."""
-
-
-class UnreadableRow(RuntimeError):  # noqa: N818 - it names the row's fault, as the errors of shared/errors.py do
-    """A row nobody can read: an unknown word, a wrong type, a seal without its key. The text is only a code."""
-
-    def __init__(self) -> None:
-        super().__init__("row-unreadable")
 
 
 @dataclass(frozen=True, slots=True)
