@@ -33,6 +33,18 @@ from shared.api_models import (
     StatusView,
 )
 from shared.errors import Moved, Unavailable
+from shared.letter_models import (
+    DiscardWish,
+    Judgements,
+    LetterPage,
+    LetterQuery,
+    LetterStats,
+    LetterView,
+    OneLetter,
+    ReplayWish,
+    SomeLetters,
+)
+from shared.letters import DeadLetters
 from shared.operations import NotFound, Operations
 from shared.oversight import Audit, AuditEntry
 from shared.ports import Clock
@@ -53,6 +65,12 @@ class Act:
     asks: type[BaseModel]
     answers: type[BaseModel]
     do: Callable[..., Awaitable[BaseModel]]
+    forced_by: OperatorRole | None = None
+    """Who may ask for it with `force`."""
+
+    def needs(self, asked: BaseModel) -> OperatorRole:
+        """The role for exactly what is asked."""
+        return self.forced_by if self.forced_by and getattr(asked, "force", False) else self.role
 
     @property
     def name(self) -> str:
@@ -95,6 +113,19 @@ def acts_of(operations: Operations) -> tuple[Act, ...]:
     )
 
 
+def acts_on_letters(letters: DeadLetters) -> tuple[Act, ...]:
+    """The acts on dead letters."""
+    reader, operator, approver = OperatorRole
+    return (
+        Act("GET", "dead-letters", reader, LetterQuery, LetterPage, letters.list_letters),
+        Act("GET", "dead-letters/stats", reader, Nothing, LetterStats, letters.letter_stats),
+        Act("GET", "dead-letters/{sequence}", reader, OneLetter, LetterView, letters.show_letter),
+        Act("POST", "dead-letters/judge", reader, SomeLetters, Judgements, letters.judge_letters),
+        Act("POST", "dead-letters/replay", operator, ReplayWish, Judgements, letters.replay_letters, approver),
+        Act("POST", "dead-letters/discard", operator, DiscardWish, Judgements, letters.discard_letters),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A request as it came: `path` below the API's root, the raw query, headers in any case of letters."""
@@ -128,7 +159,8 @@ class Api:
         if who is None:
             emit(Event.OPERATOR_DENIED, WARNING, reason="no-principal")
             return _problem(HTTPStatus.UNAUTHORIZED, "no-principal", "Sign in: nobody vouches for this request.")
-        fitting = {act.method: act for act in self.acts if _match(act.path, request.path) is not None}
+        # Of paths that both fit, the first in the table is meant.
+        fitting = {act.method: act for act in reversed(self.acts) if _match(act.path, request.path) is not None}
         if not fitting:
             return _problem(HTTPStatus.NOT_FOUND, "no-such-act", "There is no such path.")
         if request.method not in fitting:
@@ -140,9 +172,10 @@ class Api:
         given = _given(request) | (_match(act.path, request.path) or {})
         try:
             if not who.may(act.role):
-                await self._note(who, act, given, allowed=False)
-                return _problem(HTTPStatus.FORBIDDEN, "role-missing", f"This needs the app role {act.role}.")
+                return await self._deny(who, act, given, act.role)
             asked = act.asks.model_validate(given)
+            if not who.may(needed := act.needs(asked)):
+                return await self._deny(who, act, given, needed)
             if act.is_audited:
                 await self._note(who, act, given, allowed=True)
             return HTTPStatus.OK, await act.do(who, asked)
@@ -152,19 +185,33 @@ class Api:
             status, title = next(outcome for kind, outcome in OUTCOMES.items() if isinstance(error, kind))
             return _problem(status, str(error), title)
 
+    async def _deny(self, who: Principal, act: Act, given: Mapping[str, Any], needed: OperatorRole) -> Answer:
+        await self._note(who, act, given, allowed=False)
+        return _problem(HTTPStatus.FORBIDDEN, "role-missing", f"This needs the app role {needed}.")
+
     async def _note(self, who: Principal, act: Act, given: Mapping[str, Any], *, allowed: bool) -> None:
         """Into the audit, before anything happens."""
         emit(Event.OPERATOR_ACTED if allowed else Event.OPERATOR_DENIED, detail=act.name)
-        why, case_id = given.get("reason"), given.get("caseId")
+        why = given.get("reason")
         entry = AuditEntry(
             at=self.clock.now(),
             who=who.id,
             act=act.name,
-            target=case_id if isinstance(case_id, str) and re.fullmatch("[0-9a-f]{32}", case_id) else "",
+            target=_target(given),
             allowed=allowed,
             why=why[:500] if isinstance(why, str) else None,
         )
         await self.audit.note(entry)
+
+
+def _target(given: Mapping[str, Any]) -> str:
+    """What an act is about, as it stands in the audit: a case's id, or which letters and how many; nothing personal."""
+    case_id, letters = given.get("caseId"), given.get("sequences")
+    if isinstance(case_id, str) and re.fullmatch("[0-9a-f]{32}", case_id):
+        return case_id
+    if isinstance(letters, list) and letters and all(isinstance(number, int) for number in letters):
+        return f"letters {min(letters)} to {max(letters)}, {len(letters)}"[:128]
+    return ""
 
 
 def _match(pattern: str, path: str) -> dict[str, str] | None:

@@ -50,6 +50,8 @@ class Event(StrEnum):
     SWEPT = "agenda-swept"
     OPERATOR_ACTED = "operator-acted"
     OPERATOR_DENIED = "operator-denied"
+    LETTER_REPLAYED = "letter-replayed"
+    LETTER_DISCARDED = "letter-discarded"
     AGENDA_ROW_UNREADABLE = "agenda-row-unreadable"
 
 

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from shared.adapters.twilio import TwilioCourier
     from shared.agenda import Agenda
     from shared.api import Api
+    from shared.letters import DeadLetters
     from shared.onboarding import Onboarding
     from shared.ports import Clock
     from shared.receipts import Receipts
+    from shared.run import Rules
 
 
 RECEIPTS_PATH: Final = "/api/receipts"
@@ -68,17 +70,16 @@ def settings() -> Settings:
 def onboarding() -> "Onboarding":
     """The flow over the real adapters. Call it inside the event loop that will run it."""
     from shared.onboarding import Onboarding  # noqa: PLC0415 - built lazily, see the module's docstring
-    from shared.run import Outside, Rules  # noqa: PLC0415 - as above
+    from shared.run import Outside  # noqa: PLC0415 - as above
 
     telemetry.install()
-    chosen = settings()
     outside = Outside(
         directory=directory(),
         courier=courier(),
         ledger=ledger(),
         bus=bus(),
         clock=_clock,
-        rules=Rules(chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules()),
+        rules=_rules(),
     )
     return Onboarding(outside=outside, name_case=fingerprints().case_id)
 
@@ -109,7 +110,7 @@ def receipts() -> "Receipts":
 def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
-    from shared.api import Api, acts_of  # noqa: PLC0415 - as above
+    from shared.api import Api, acts_of, acts_on_letters  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
 
     telemetry.install()
@@ -124,7 +125,26 @@ def api() -> "Api":
         name_case=fingerprints().case_id,
     )
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
-    return Api(acts=acts_of(operations), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+    acts = acts_of(operations) + acts_on_letters(dead_letters())
+    return Api(acts=acts, audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+
+
+@cache
+def dead_letters() -> "DeadLetters":
+    """What operators may do with dead letters. Call it inside the event loop that will run it."""
+    from shared.adapters.letters import ServiceBusLetters  # noqa: PLC0415 - as above
+    from shared.adapters.overview import TableTurns  # noqa: PLC0415 - as above
+    from shared.letters import DeadLetters  # noqa: PLC0415 - as above
+
+    chosen = settings()
+    queues = chosen["DEAD_LETTERS_QUEUE"], chosen["JOINERS_QUEUE"]
+    return DeadLetters(
+        letters=ServiceBusLetters(_service_bus, queues[0], _clock, events_queue=queues[1]),
+        turns=TableTurns(_table_service(), _clock),
+        ledger=ledger(),
+        clock=_clock,
+        rules=_rules(),
+    )
 
 
 @cache
@@ -192,6 +212,13 @@ def fingerprints() -> "Fingerprints":
     from shared.adapters.seal import Fingerprints  # noqa: PLC0415 - as above
 
     return Fingerprints(base64.b64decode(settings()["CASE_KEY"].open()))
+
+
+def _rules() -> "Rules":
+    from shared.run import Rules  # noqa: PLC0415 - as above
+
+    chosen = settings()
+    return Rules(chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules())
 
 
 @cache
