@@ -4,7 +4,8 @@ A letter is acted upon first and completed second, each under a lock of its own:
 and what it then asks for is there already. So nothing is lost, and nothing is done twice.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,8 @@ WORKS_FOR: Final = 45.0
 TURN: Final = timedelta(minutes=2)
 LOOKED_AT: Final = 1_000
 """Letters one query looks at, however few of them fit."""
+LOT: Final = 20
+"""Cases read from the ledger at once."""
 REASON_LENGTH, DESCRIPTION_LENGTH = 128, 1_000
 
 type _Act = Callable[[Taken], Awaitable[Judgement]]
@@ -62,12 +65,12 @@ class DeadLetters:
         found: list[LetterView] = []
         looked_at = 0
         async with aclosing(self.letters.walk(asked.after)) as walk:
-            async for letter in walk:
-                looked_at += 1
-                shown = await self._shown(letter, asked)
-                found += [shown] if shown else []
-                if len(found) == asked.limit or looked_at == LOOKED_AT:
-                    return LetterPage(letters=found, next_after=letter.sequence)
+            async for some in _by_lots(walk):
+                for letter, shown in zip(some, await self._shown(some, asked), strict=True):
+                    looked_at += 1
+                    found += [shown] if shown else []
+                    if len(found) == asked.limit or looked_at == LOOKED_AT:
+                        return LetterPage(letters=found, next_after=letter.sequence)
         return LetterPage(letters=found, next_after=None)
 
     async def letter_stats(self, _: Principal, __: object) -> LetterStats:
@@ -93,8 +96,9 @@ class DeadLetters:
         """What a replay would do with each now."""
         told = {number: Judgement(sequence=number, outcome="gone") for number in asked.sequences}
         async with aclosing(self.letters.find(asked.sequences)) as found:
-            async for letter in found:
-                told[letter.sequence] = judge(await self._known(letter), self.rules, self.clock.now())
+            async for some in _by_lots(found):
+                for known in await asyncio.gather(*map(self._known, some)):
+                    told[known.letter.sequence] = judge(known, self.rules, self.clock.now())
         return Judgements(letters=[told[number] for number in asked.sequences])
 
     # --- acting ---
@@ -189,13 +193,26 @@ class DeadLetters:
             return Known(letter, said, letter.replays, trouble=str(error))
         return Known(letter, said, max(letter.replays, reopenings(history)), case)
 
-    async def _shown(self, letter: Letter, asked: LetterQuery) -> LetterView | None:
-        """The letter when it fits; what can be told from the letter alone is asked first."""
-        if not _fits(letter, asked):
-            return None
-        shown = _view(await self._known(letter))
-        enough = asked.min_replays is None or shown.replays >= asked.min_replays
-        return shown if enough and (asked.device_path is None or asked.device_path in shown.device_paths) else None
+    async def _shown(self, letters: Sequence[Letter], asked: LetterQuery) -> list[LetterView | None]:
+        """The letters that fit, None for the others; what a letter itself can tell is asked before its case."""
+
+        async def shown(letter: Letter) -> LetterView | None:
+            view = _view(await self._known(letter)) if _fits(letter, asked) else None
+            return view if view and _fits_too(view, asked) else None
+
+        return await asyncio.gather(*map(shown, letters))
+
+
+async def _by_lots(letters: AsyncIterator[Letter]) -> AsyncGenerator[list[Letter]]:
+    """As they come, LOT by LOT: their cases are read together."""
+    lot: list[Letter] = []
+    async for letter in letters:
+        lot.append(letter)
+        if len(lot) == LOT:
+            yield lot
+            lot = []
+    if lot:
+        yield lot
 
 
 class _NotCompleted(Exception):  # noqa: N818 - as the errors of errors.py
@@ -216,6 +233,11 @@ async def _completed(taken: Taken, done: Judgement) -> None:
 def _fits(letter: Letter, asked: LetterQuery) -> bool:
     in_time = _utc(asked.since, letter.written_at) <= letter.written_at <= _utc(asked.until, letter.written_at)
     return in_time and asked.reason in (None, _reason(letter))
+
+
+def _fits_too(shown: LetterView, asked: LetterQuery) -> bool:
+    enough = asked.min_replays is None or shown.replays >= asked.min_replays
+    return enough and (asked.device_path is None or asked.device_path in shown.device_paths)
 
 
 def _utc(moment: datetime | None, otherwise: datetime) -> datetime:
