@@ -21,6 +21,8 @@ WHY: Final = {
     "account-disabled": "the account is still disabled",
     "foreign-pass": "somebody else's pass is still valid",
     "paused": "issuing is paused",
+    "quiet-hours": "it is night for the joiner",
+    "rehearsal": "only rehearsed: it would have been sent",
     "phone-unreachable": "the phone was out of reach",
     "expired-unused": "the pass before ran out unused",
     "pass-gone": "the pass before is gone",

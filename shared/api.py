@@ -26,12 +26,15 @@ from shared.api_models import (
     FindCase,
     Nothing,
     OneCase,
+    OpenedCase,
+    OpenWish,
     PauseWish,
     PersonExport,
     Problem,
     Reasoned,
     StatusView,
 )
+from shared.errands import Errands
 from shared.errors import Moved, Unavailable
 from shared.letter_models import (
     DiscardWish,
@@ -45,7 +48,7 @@ from shared.letter_models import (
     SomeLetters,
 )
 from shared.letters import DeadLetters
-from shared.operations import NotFound, Operations
+from shared.operations import NotAllowed, NotFound, Operations
 from shared.oversight import Audit, AuditEntry
 from shared.ports import Clock
 from shared.principal import OperatorRole, Principal, principal_of
@@ -65,12 +68,6 @@ class Act:
     asks: type[BaseModel]
     answers: type[BaseModel]
     do: Callable[..., Awaitable[BaseModel]]
-    forced_by: OperatorRole | None = None
-    """Who may ask for it with `force`."""
-
-    def needs(self, asked: BaseModel) -> OperatorRole:
-        """The role for exactly what is asked."""
-        return self.forced_by if self.forced_by and getattr(asked, "force", False) else self.role
 
     @property
     def name(self) -> str:
@@ -85,6 +82,7 @@ class Act:
 
 OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     NotFound: (HTTPStatus.NOT_FOUND, "There is none."),
+    NotAllowed: (HTTPStatus.FORBIDDEN, "This very thing needs a higher role."),
     Unable: (HTTPStatus.CONFLICT, "It does not fit the case as it is now."),
     Moved: (HTTPStatus.CONFLICT, "Somebody else changes this case right now: try again."),
     Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is known to have happened: look, then try again."),
@@ -94,11 +92,12 @@ OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
 type Answer = tuple[HTTPStatus, BaseModel | Mapping[str, Any]]
 
 
-def acts_of(operations: Operations) -> tuple[Act, ...]:
+def acts_of(operations: Operations, errands: Errands) -> tuple[Act, ...]:
     """The acts on cases, people and the whole."""
     reader, operator, approver = OperatorRole
     return (
         Act("GET", "cases", reader, CaseQuery, CasePage, operations.list_cases),
+        Act("POST", "cases/open", operator, OpenWish, OpenedCase, errands.open_case),
         Act("POST", "cases/find", reader, FindCase, CaseStory, operations.find_case),
         Act("GET", "cases/{caseId}", reader, OneCase, CaseStory, operations.show_case),
         Act("POST", "cases/{caseId}/reveal", operator, ActOnCase, Contact, operations.reveal_contact),
@@ -115,13 +114,13 @@ def acts_of(operations: Operations) -> tuple[Act, ...]:
 
 def acts_on_letters(letters: DeadLetters) -> tuple[Act, ...]:
     """The acts on dead letters."""
-    reader, operator, approver = OperatorRole
+    reader, operator, _ = OperatorRole
     return (
         Act("GET", "dead-letters", reader, LetterQuery, LetterPage, letters.list_letters),
         Act("GET", "dead-letters/stats", reader, Nothing, LetterStats, letters.letter_stats),
         Act("GET", "dead-letters/{sequence}", reader, OneLetter, LetterView, letters.show_letter),
         Act("POST", "dead-letters/judge", reader, SomeLetters, Judgements, letters.judge_letters),
-        Act("POST", "dead-letters/replay", operator, ReplayWish, Judgements, letters.replay_letters, approver),
+        Act("POST", "dead-letters/replay", operator, ReplayWish, Judgements, letters.replay_letters),
         Act("POST", "dead-letters/discard", operator, DiscardWish, Judgements, letters.discard_letters),
     )
 
@@ -172,22 +171,24 @@ class Api:
         given = _given(request) | (_match(act.path, request.path) or {})
         try:
             if not who.may(act.role):
-                return await self._deny(who, act, given, act.role)
+                await self._note(who, act, given, allowed=False)
+                return _problem(HTTPStatus.FORBIDDEN, "role-missing", f"This needs the app role {act.role}.")
             asked = act.asks.model_validate(given)
-            if not who.may(needed := act.needs(asked)):
-                return await self._deny(who, act, given, needed)
             if act.is_audited:
                 await self._note(who, act, given, allowed=True)
-            return HTTPStatus.OK, await act.do(who, asked)
+            return HTTPStatus.OK, await self._do(who, act, asked, given)
         except ValidationError as wrong:
             return _problem(HTTPStatus.BAD_REQUEST, "bad-input", "Some fields are wrong.", _fields(wrong))
         except tuple(OUTCOMES) as error:
             status, title = next(outcome for kind, outcome in OUTCOMES.items() if isinstance(error, kind))
             return _problem(status, str(error), title)
 
-    async def _deny(self, who: Principal, act: Act, given: Mapping[str, Any], needed: OperatorRole) -> Answer:
-        await self._note(who, act, given, allowed=False)
-        return _problem(HTTPStatus.FORBIDDEN, "role-missing", f"This needs the app role {needed}.")
+    async def _do(self, who: Principal, act: Act, asked: BaseModel, given: Mapping[str, Any]) -> BaseModel:
+        try:
+            return await act.do(who, asked)
+        except NotAllowed:
+            await self._note(who, act, given, allowed=False)
+            raise
 
     async def _note(self, who: Principal, act: Act, given: Mapping[str, Any], *, allowed: bool) -> None:
         """Into the audit, before anything happens."""

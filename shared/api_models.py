@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from shared.events import DevicePath, Purpose
 from shared.states import Act, State
 
 
@@ -85,6 +86,7 @@ class CaseView(Model):
     device_paths: list[str]
     time_zone: str | None
     contact_kept: bool
+    purpose: Purpose
 
 
 class MoveView(Model):
@@ -124,6 +126,24 @@ class Contact(Model):
     user: str
     user_id: str | None
     mobile_phone: str | None
+
+
+class OpenWish(Reasoned):
+    """A pass for somebody who works here; `device_paths` for the purpose `devices` only."""
+
+    purpose: Literal[
+        Purpose.SPARE_KEY, Purpose.SECURITY_INFO, Purpose.AUTHENTICATOR, Purpose.SINGLE_DAY, Purpose.DEVICES
+    ]
+    user: UserId
+    device_paths: list[DevicePath] = Field(default=[], max_length=5)
+
+
+class OpenedCase(Model):
+    """The case that was opened, and what to tell the person."""
+
+    case_id: CaseId
+    state: State
+    tell: str
 
 
 # --- people ---
@@ -169,6 +189,7 @@ class Exceptions(Model):
     expired_unused: list[str]
     gave_up: list[str]
     refused: list[str]
+    single_day: list[str]
 
 
 class StatusView(Model):

@@ -9,11 +9,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from shared.errors import IllegalMove, Reason
-from shared.events import Channel, Delivery, HireEvent, Message, Version
+from shared.events import Channel, Delivery, HireEvent, Message, Purpose, Version
 from shared.fields import FRESH, NOTHING_TO_DELETE, certain, follow_up, latest, rest, to_delete
 from shared.guard_rails import CLAIM_LASTS, Known
 from shared.plan import Terms, When
-from shared.states import LEGAL, Act, CaseRules, State, Step, Text
+from shared.states import LEGAL, Act, CaseRules, Held, State, Step, Text
 
 LEASE = CLAIM_LASTS
 """How long a claim keeps other runs from issuing; a run stops itself after half of it (onboarding.RUN_SECONDS)."""
@@ -53,9 +53,15 @@ class Case:
     sends: int = 0
     spent: int = 0
     """Passes of this round that came to nothing; MAX_PASSES of them end it."""
+    replaced: bool = False
+    """A late create of ours took the place of a pass that was sent: once a round that is nobody's fault."""
     by_sms: bool = False
     """WhatsApp did not reach the phone: the rest of this round goes by SMS."""
     claims: tuple[datetime, ...] = ()
+    number: str | None = field(default=None, repr=False)
+    """Where the pass goes, E.164; sealed at rest."""
+    had: tuple[str, ...] = ()
+    """The person's methods when the pass was asked for."""
     reason: Reason | None = None
     pass_id: str | None = None
     pass_starts_at: datetime | None = None
@@ -108,12 +114,16 @@ class Case:
 
     # --- moves ---
 
-    def claimed(self, user_id: str, terms: Terms, now: datetime) -> "Case":
+    def claimed(
+        self, user_id: str, terms: Terms, now: datetime, *, number: str | None = None, had: tuple[str, ...] = ()
+    ) -> "Case":
         """A run takes the case for LEASE: nobody else issues meanwhile. An attempt number is never used twice."""
         starts = terms.start_date_time or now
         return self.moved(
             State.ISSUING,
             user_id=user_id,
+            number=number,
+            had=had,
             lease_until=now + LEASE,
             not_before=None,
             attempt=self.attempt + 1,
@@ -138,7 +148,7 @@ class Case:
         """The fields of this case once Twilio has its message."""
         return follow_up(message, certain(self.pass_starts_at), self.texts, rules, now)
 
-    def put_off(self, act: Act, reason: Reason, until: datetime, *, held: "Held") -> "Case":
+    def put_off(self, act: Act, reason: Reason, until: datetime, *, held: Held) -> "Case":
         """A step waits. Of an issue nothing was sent: a holder gives back its lease and what it counted."""
         if act is not Act.ISSUE:
             return self.moved(self.state, **{PUT_OFF[act]: until}, waits=self.waits + 1)
@@ -153,12 +163,15 @@ class Case:
             claims=self.claims[:-1] if made_nothing else self.claims,
         )
 
-    def again(self, when: When, reason: Reason | None, *, counted: bool, held: "Held", by_sms: bool = False) -> "Case":
-        """The next issuance, because the pass before came to nothing; `counted` against MAX_PASSES."""
+    def again(self, when: When, reason: Reason | None, *, counted: bool, held: Held, **once: bool) -> "Case":
+        """The next issuance, because the pass before came to nothing; `counted` against MAX_PASSES.
+
+        `once` are the fields `by_sms` and `replaced`: what may happen once a round without counting.
+        """
         return self.moved(
             State.ANNOUNCED,
             **FRESH,
-            by_sms=self.by_sms or by_sms,
+            **once,
             lease_until=None if held.lease else self.lease_until,
             issuance=self.issuance + 1,
             spent=self.spent + counted,
@@ -168,23 +181,28 @@ class Case:
         )
 
     def is_last(self, rules: CaseRules) -> bool:
-        """Whether no other pass follows when this one comes to nothing."""
-        return self.spent + 1 >= rules.max_passes
+        """Whether no other pass follows when this one comes to nothing. An operator's wish is for one."""
+        return self.spent + 1 >= rules.max_passes or self.purpose is not Purpose.ONBOARDING
 
-    def refused(self, reason: Reason, rules: CaseRules, now: datetime, *, held: "Held") -> "Case":
+    @property
+    def purpose(self) -> Purpose:
+        """What its passes are for."""
+        return self.event.purpose if self.event else Purpose.ONBOARDING
+
+    def refused(self, reason: Reason, rules: CaseRules, now: datetime, *, held: Held) -> "Case":
         """No pass for this case until a later event or an operator opens it again; any we made is to be deleted.
 
         Except where nobody knows whether the joiner has it: then it stays. All passes used up: the round is over. A
-        pass that was sent counts: a case that HR opens again every night must not cost a message every night.
+        pass that may have been sent counts: a case that HR opens again every night must not cost a message every night.
         """
         delete = self.claims and reason is not Reason.SEND_UNCONFIRMED
         over = reason is Reason.PASSES_EXHAUSTED
         known_until = now if over else latest(now + rules.keep_contact, self.pass_ends_at if self.claims else None)
         return self.moved(
             State.GAVE_UP if over else State.REFUSED,
-            **rest(rules, now, known_until),
+            **rest(rules, now, self.first_opens_at, known_until),
             reason=reason,
-            spent=self.spent + (self.sends > 0),
+            spent=self.spent + (self.sends > held.intended),
             not_before=None,
             lease_until=None if held.lease else self.lease_until,
             user_id=self.user_id if self.claims else None,
@@ -194,7 +212,8 @@ class Case:
     def onboarded(self, rules: CaseRules, now: datetime) -> "Case":
         """The joiner has made it: the pass goes at once, and then what we know of them."""
         deletion = to_delete(1, now) if self.claims else NOTHING_TO_DELETE
-        return self.moved(State.ONBOARDED, **rest(rules, now, now), reason=None, not_before=None, **deletion)
+        resting = rest(rules, now, self.first_opens_at, now)
+        return self.moved(State.ONBOARDED, **resting, reason=None, not_before=None, **deletion)
 
     def passes_deleted(self, now: datetime) -> "Case":
         """One deletion is done. After the last this case has made nothing and is pinned to nobody."""
@@ -204,7 +223,7 @@ class Case:
 
     def wiped(self) -> "Case":
         """Nobody can tell any more whom this case was about."""
-        return self.moved(self.state, event=None, user_id=None, pass_id=None, claims=(), wipe_at=None)
+        return self.moved(self.state, event=None, user_id=None, number=None, pass_id=None, claims=(), wipe_at=None)
 
     def moved(self, state: State, **changes: Any) -> "Case":  # noqa: ANN401 - any field of Case
         """One move further, with these fields changed.
@@ -215,14 +234,6 @@ class Case:
         if state not in LEGAL[self.state]:
             raise IllegalMove(f"{self.state} to {state}")
         return replace(self, **{"waits": 0, **changes, "state": state, "moves": self.moves + 1})
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a run holds of a case when it ends: the lease of its own claim, and 1 when it had intended a send."""
-
-    lease: bool = False
-    intended: int = 0
 
 
 # --- the step table ---
@@ -244,7 +255,7 @@ def _redact(case: Case) -> datetime | None:
 
 def _wipe(case: Case) -> datetime | None:
     """Not before the passes are gone: whose they are is part of what is wiped."""
-    anybody = case.event is not None or case.user_id is not None
+    anybody = any(personal is not None for personal in (case.event, case.user_id, case.number))
     return case.wipe_at if anybody and not case.deletions_left else None
 
 

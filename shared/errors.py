@@ -27,6 +27,7 @@ class Reason(StrEnum):
     USER_NOT_FOUND = "user-not-found"
     ACCOUNT_DISABLED = "account-disabled"
     PAUSED = "paused"
+    QUIET_HOURS = "quiet-hours"
     GRAPH_THROTTLED = "graph-throttled"
     GRAPH_UNAVAILABLE = "graph-unavailable"
     FOREIGN_PASS = "foreign-pass"  # noqa: S105 - a code, not a pass
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     PHONE_UNREACHABLE = "phone-unreachable"
     PASS_GONE = "pass-gone"  # noqa: S105 - a code, not a pass
     EXPIRED_UNUSED = "expired-unused"
+    REHEARSAL = "rehearsal"
     # Unconfirmed
     PASS_UNCONFIRMED = "pass-unconfirmed"  # noqa: S105 - a code, not a pass
     MESSAGE_UNCONFIRMED = "message-unconfirmed"

@@ -25,6 +25,17 @@ class Channel(StrEnum):
     WHATSAPP = "whatsapp"
 
 
+class Purpose(StrEnum):
+    """What a pass is for. HR's events are about onboarding; the others are operators' to ask for."""
+
+    ONBOARDING = "onboarding"
+    SPARE_KEY = "spare-key"
+    SECURITY_INFO = "security-info"
+    AUTHENTICATOR = "authenticator"
+    SINGLE_DAY = "single-day"
+    DEVICES = "devices"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRules:
     """What an event may leave out, and how far ahead a hire may lie."""
@@ -54,7 +65,7 @@ class UserRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HireEvent:
-    """`joiner.hired.v1`, complete: what the sender left out is filled from EventRules."""
+    """`joiner.hired.v1`, complete: what the sender left out is filled from EventRules. Or an operator's wish."""
 
     source: str
     subject: str = field(repr=False)
@@ -68,6 +79,7 @@ class HireEvent:
     mobile_phone: str | None = field(repr=False)
     channel: Channel
     locale: str | None
+    purpose: Purpose = Purpose.ONBOARDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

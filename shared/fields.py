@@ -35,9 +35,9 @@ def to_delete(times: int, at: datetime) -> dict[str, Any]:
     return {"deletions_left": times, "delete_at": at}
 
 
-def rest(rules: CaseRules, now: datetime, known_until: datetime) -> dict[str, Any]:
-    """The case comes to rest: what is personal goes then, the case itself later."""
-    return {"wipe_at": known_until, "forget_at": now + rules.keep_case}
+def rest(rules: CaseRules, now: datetime, opening: datetime | None, known_until: datetime) -> dict[str, Any]:
+    """The case comes to rest: what is personal goes then, the case itself later, and long after the day it is about."""
+    return {"wipe_at": known_until, "forget_at": latest(now, opening) + rules.keep_case}
 
 
 def follow_up(

@@ -4,13 +4,14 @@ Every rail fails closed: what is unknown counts as no. The order of RAILS is the
 to hear about it; docs/runbook.md says what to do for each reason.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused
-from shared.events import HireEvent
+from shared.events import HireEvent, Purpose
+from shared.methods import registered
 from shared.plan import Policy, local_date
 
 NOT_FOUND_FOR = timedelta(hours=48)
@@ -20,6 +21,8 @@ LOOK_AGAIN_FOR_FOREIGN_PASS = timedelta(hours=1)
 HIRE_DATE_BEHIND, HIRE_DATE_AHEAD = timedelta(days=7), timedelta(days=30)
 """Calendar days: the time part of employeeHireDate means nothing."""
 HIRE_DATE_TOLERANCE = timedelta(days=1)
+ERRAND_LASTS = timedelta(hours=4)
+"""After this an operator's wish is no wish any more."""
 CLAIM_LASTS = timedelta(minutes=3)
 CLOCKS_DIFFER = timedelta(minutes=5)
 """Graph's clock and ours: how far a creation time may lie outside a claim and still be that claim's."""
@@ -70,14 +73,6 @@ class LivePass:
 
     id: str
     created_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One way a person can sign in: its type name as in `Facts.methods`, and since when (UTC), where Entra says so."""
-
-    kind: str
-    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,19 +150,28 @@ def guard(
         raise _not_found(known, now)
     view = View(facts=facts, policy=policy, event=event, known=known, rules=rules, now=now)
     for rail in RAILS:
-        if rail.applies(view):
+        if rail.reason not in PASSED_OVER[event.purpose] and rail.applies(view):
             raise rail.outcome(rail.reason)
     return facts
 
 
-def guard_event(event: HireEvent, rules: GuardRules, now: datetime) -> None:
-    """The rail that needs nothing but the event, and so also ends what could never be asked.
+def guard_event(event: HireEvent, opens_at: datetime, rules: GuardRules, now: datetime) -> None:
+    """The rail that needs nothing but the event and the opening, and so also ends what could never be asked.
 
     Raises:
         Refused: `event-too-old`.
     """
-    if local_date(event, now) - (event.first_day or event.hire_date) > rules.max_event_age:
+    age = local_date(event, now) - local_date(event, opens_at)
+    over = age > rules.max_event_age if event.purpose is Purpose.ONBOARDING else now - event.version.time > ERRAND_LASTS
+    if over:
         raise Refused(Reason.EVENT_TOO_OLD)
+
+
+def rules_for(event: HireEvent, rules: GuardRules) -> GuardRules:
+    """The deployer's choices for this event: an operator's wish names no number, the directory's word counts."""
+    if event.purpose is Purpose.ONBOARDING:
+        return rules
+    return replace(rules, number_source=NumberSource.DIRECTORY)
 
 
 def guard_person(person: Person, facts: Facts, known: Known, rules: GuardRules, now: datetime) -> None:
@@ -208,20 +212,6 @@ def is_ours(live: LivePass, known: Known) -> bool:
     )
 
 
-PASSWORDLESS = frozenset({"fido2", "windowsHelloForBusiness", "microsoftAuthenticator", "platformCredential"})
-"""Whoever has one of these has made it."""
-
-
-def registered(kinds: Iterable[str], rules: GuardRules) -> frozenset[str]:
-    """The methods that count: all but password, pass and those the deployer ignores; unknown types too."""
-    return frozenset(kinds) - {"password", "temporaryAccessPass"} - rules.methods_ignored
-
-
-def passwordless_since(methods: Iterable[Method], otherwise: datetime) -> datetime | None:
-    """Since when somebody has a passwordless method, `otherwise` where Entra does not say; None when they have none."""
-    return min((one.created_at or otherwise for one in methods if one.kind in PASSWORDLESS), default=None)
-
-
 # --- the rails ---
 
 
@@ -243,7 +233,7 @@ def _privileged(view: View) -> bool:
 
 
 def _registered(view: View) -> bool:
-    return bool(registered(view.facts.methods, view.rules))
+    return bool(registered(view.facts.methods, view.rules.methods_ignored))
 
 
 def _not_a_joiner(view: View) -> bool:
@@ -284,3 +274,12 @@ RAILS: tuple[Rail, ...] = (
     Rail(Reason.POLICY_EXCLUDES_USER, _excluded),
     Rail(Reason.ACCOUNT_DISABLED, _still_disabled, _later(LOOK_AGAIN)),
 )
+
+_OF_JOINERS = frozenset({Reason.NOT_A_JOINER, Reason.HIRE_DATE_MISMATCH, Reason.ALREADY_REGISTERED})
+
+PASSED_OVER: Mapping[Purpose, frozenset[Reason]] = {
+    **dict.fromkeys(Purpose, _OF_JOINERS | {Reason.POLICY_ONE_TIME_ONLY}),
+    **dict.fromkeys((Purpose.SINGLE_DAY, Purpose.DEVICES), _OF_JOINERS),
+    Purpose.ONBOARDING: frozenset(),
+}
+"""Rails that mean nothing for somebody who works here already. Privileged people are refused whatever it is for."""

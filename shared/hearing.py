@@ -27,6 +27,12 @@ def record_receipt(case: Case | None, receipt: Receipt, rules: CaseRules, now: d
     return None if texts == case.texts else case.moved(case.state, texts=texts)
 
 
+def record_text(case: Case | None, *, message_id: str, redact_at: datetime) -> Case | None:
+    """The case with one more text that is to go, or None when it has that already."""
+    texts = with_text(case.texts, message_id, redact_at) if case else ()
+    return None if case is None or texts == case.texts else case.moved(case.state, texts=texts)
+
+
 def word_on(case: Case, word: Word, rules: CaseRules, now: datetime) -> Case | None:
     """The case after a word on its own message, or None when it is old news."""
     known = case.receipt or Delivery.QUEUED

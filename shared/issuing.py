@@ -4,37 +4,42 @@ The order of the calls in `issue` is the promise: each gap between two of them i
 """
 
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from logging import ERROR, WARNING
+from typing import Final
 
 from shared.case import MAX_SENDS, Case, Held
 from shared.errors import Halted, Later, Moved, Reason, Refused
-from shared.events import Channel, UserRef
+from shared.events import Channel, HireEvent, Message, UserRef
 from shared.fields import certain
-from shared.guard_rails import PASSWORDLESS, Facts, guard, guard_event, guard_person
+from shared.guard_rails import Facts, guard, guard_event, guard_person, rules_for
+from shared.hearing import record_text
+from shared.methods import has_new
 from shared.numbers import trusted_number
-from shared.plan import Policy, Terms, fit, once_more
-from shared.run import Run
+from shared.plan import Policy, Terms, fit, may_send, once_more
+from shared.run import Run, record
 from shared.telemetry import Event, emit
+
+REHEARSE_AGAIN: Final = timedelta(days=1)
 
 
 async def issue(run: Run) -> Case | None:
     """Give the joiner a pass, when everything still speaks for it."""
     directory, courier, ledger = run.outside.directory, run.outside.courier, run.outside.ledger
     event = certain(run.case.event)
-    guard_event(event, run.rules.guard, run.now())
+    guard_event(event, certain(run.case.opens_at), run.rules.guard, run.now())
+    _not_at_night(run, event)
     await ledger.admit()
     policy, seen = await see(run)
     if seen and has_made_it(run.case, seen):
         return await run.save(run.case.onboarded(run.rules.case, run.now()))
     facts, number = await vet(run, policy, seen)
-    if run.case.sends >= MAX_SENDS:
-        raise Refused(Reason.SEND_UNCONFIRMED)
-    if run.case.spent >= run.rules.case.max_passes:  # opened again by the same event, with nothing left
-        raise Refused(Reason.PASSES_EXHAUSTED)
-    terms = _terms(run, policy)
+    terms = _agreed(run, policy)
     await ledger.spend()
 
-    await run.save(run.case.claimed(facts.user_id, terms, run.now()), Held(lease=True))
+    claimed = run.case.claimed(facts.user_id, terms, run.now(), number=number, had=facts.methods)
+    await run.save(claimed, Held(lease=True))
     _tell(Event.CLAIMED, run)
     tap = await directory.create_pass(facts.user_id, terms, run.stop_at)
     _tell(Event.PASS_CREATED, run)
@@ -50,10 +55,7 @@ async def issue(run: Run) -> Case | None:
             raise
         return await fall_back(run)
     emit(Event.SENT, case=run.case.id, issuance=run.case.issuance, channel=message.channel)
-    with suppress(Moved):  # the message is out; whoever wrote the head decides what becomes of its pass
-        now = run.now()
-        return await run.save_mine(lambda mine: mine.sent(message, run.rules.case, now))
-    return None
+    return await _sent(run, message)
 
 
 async def see(run: Run) -> tuple[Policy, Facts | None]:
@@ -72,7 +74,8 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
     Raises:
         Refused, Later, Halted: the outcome of the first rail that stops.
     """
-    case, event, rules = run.case, certain(run.case.event), run.rules.guard
+    case, event = run.case, certain(run.case.event)
+    rules = rules_for(event, run.rules.guard)
     facts = guard(seen, policy, event, case.known(), rules, run.now())
     number = trusted_number(facts, event, rules)
     person = await run.outside.ledger.meet(facts.user_id, number, case.id)
@@ -82,7 +85,8 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
 
 def has_made_it(case: Case, facts: Facts) -> bool:
     """Whether this person registered with an earlier pass of this case: then they need no other."""
-    return case.pass_id is not None and case.user_id == facts.user_id and not PASSWORDLESS.isdisjoint(facts.methods)
+    mine = case.pass_id is not None and case.user_id == facts.user_id
+    return mine and has_new(facts.methods, case.had, case.purpose)
 
 
 async def fall_back(run: Run) -> Case:
@@ -91,13 +95,29 @@ async def fall_back(run: Run) -> Case:
     level = ERROR if why is Reason.TWILIO_DENIED else WARNING  # the sender or a template: it will be so for everybody
     emit(Event.FELL_BACK, level, case=case.id, issuance=case.issuance, reason=why)
     when = once_more(certain(case.event), certain(case.opens_at), run.rules.plan, run.now())
-    return await run.save(case.again(when, why, counted=False, by_sms=True, held=run.held))
+    return await run.let_go(lambda mine: mine.again(when, why, counted=False, by_sms=True, held=run.held))
 
 
-def _terms(run: Run, policy: Policy) -> Terms:
-    terms = fit(certain(run.case.event), certain(run.case.opens_at), policy, run.rules.plan, run.now())
+def _not_at_night(run: Run, event: HireEvent) -> None:
+    now = run.now()
+    at = may_send(event, certain(run.case.opens_at), run.rules.plan, now)
+    if at > now:
+        raise Later(Reason.QUIET_HOURS, at - now)
+
+
+def _agreed(run: Run, policy: Policy) -> Terms:
+    """The last word before the claim: what the pass is to be, if one more may be made."""
+    case, event = run.case, certain(run.case.event)
+    if case.sends >= MAX_SENDS:
+        raise Refused(Reason.SEND_UNCONFIRMED)
+    if case.spent >= run.rules.case.max_passes:  # opened again by the same event, with nothing left
+        raise Refused(Reason.PASSES_EXHAUSTED)
+    terms = fit(event, certain(case.opens_at), policy, run.rules.plan, run.now())
     if terms.cut:
-        emit(Event.LIFETIME_CUT, WARNING, case=run.case.id, minutes=terms.lifetime_in_minutes)
+        emit(Event.LIFETIME_CUT, WARNING, case=case.id, minutes=terms.lifetime_in_minutes)
+    if run.rules.rehearsal:
+        emit(Event.REHEARSED, case=case.id, channel=event.channel, minutes=terms.lifetime_in_minutes)
+        raise Later(Reason.REHEARSAL, REHEARSE_AGAIN)
     return terms
 
 
@@ -106,6 +126,16 @@ async def _withdraw(run: Run, user_id: str, pass_id: str) -> None:
     with suppress(Later, Halted):
         await run.outside.directory.delete_pass(user_id, pass_id, run.stop_at)
         emit(Event.PASS_DELETED, case=run.case.id, issuance=run.case.issuance)
+
+
+async def _sent(run: Run, message: Message) -> Case | None:
+    """The message is out. Whoever wrote the head meanwhile decides what becomes of its pass; its text is to go."""
+    rules, now = run.rules.case, run.now()
+    try:
+        return await run.save_mine(lambda mine: mine.sent(message, rules, now))
+    except Moved:
+        noted = partial(record_text, message_id=message.id, redact_at=now + rules.message_lasts)
+        return await record(run.outside.ledger, run.case.id, noted, run.act)
 
 
 def _tell(event: Event, run: Run) -> None:

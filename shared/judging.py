@@ -11,10 +11,11 @@ from shared.case import Case
 from shared.contract import parse
 from shared.errors import Refused
 from shared.events import Cancellation, DevicePath, HireEvent, Nudge
+from shared.fields import certain
 from shared.guard_rails import guard_event
 from shared.letter_models import Judgement
 from shared.oversight import Letter
-from shared.plan import PlanRules, once_more
+from shared.plan import PlanRules, once_more, when
 from shared.ports import Move
 from shared.run import Rules
 from shared.states import CLOSED, State
@@ -76,22 +77,33 @@ def judge(known: Known, rules: Rules, now: datetime, *, force: bool = False) -> 
 def _obstacle(known: Known, rules: Rules, now: datetime) -> str | None:
     """Why a replay would do nothing, as a code."""
     try:
-        match known.said:
-            case Refusal() as refusal:
-                reopening(known.case, refusal, rules.plan, now)
-            case HireEvent() as event:
-                guard_event(event, rules.guard, now)
-            case Refused() as refused:
-                return refused.reason
-            case Nudge():
-                return "nudge"
-            case Cancellation():
-                pass
-    except Unable as unable:
-        return str(unable)
-    except Refused as refused:
-        return refused.reason
+        wanted = _pass_wanted(known, rules, now)
+        if wanted:
+            guard_event(*wanted, rules.guard, now)  # what would be refused again at once
+    except (Unable, Refused) as error:
+        return str(error)
     return None
+
+
+def _pass_wanted(known: Known, rules: Rules, now: datetime) -> tuple[HireEvent, datetime] | None:
+    """The event that a replay asks a pass for, and when that opens; None where it asks for none.
+
+    Raises:
+        Unable: there is nothing to replay, or the case cannot be brought back.
+        Refused: the event says nothing we understand.
+    """
+    match known.said:
+        case Refusal() as refusal:
+            after = reopening(known.case, refusal, rules.plan, now)
+            return certain(after.event), certain(after.opens_at)
+        case HireEvent() as event:
+            return event, when(event, rules.plan, now).opens_at
+        case Refused() as refused:
+            raise Refused(refused.reason)
+        case Nudge():
+            raise Unable("nudge")
+        case Cancellation():
+            return None
 
 
 def reopening(case: Case | None, refusal: Refusal, plan: PlanRules, now: datetime) -> Case:

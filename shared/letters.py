@@ -27,11 +27,11 @@ from shared.letter_models import (
     ReplayWish,
     SomeLetters,
 )
-from shared.operations import NotFound, actor
+from shared.operations import NotAllowed, NotFound, actor
 from shared.oversight import Letter, Letters, Taken, Turns
 from shared.plan import in_order
 from shared.ports import Clock, Ledger
-from shared.principal import Principal
+from shared.principal import OperatorRole, Principal
 from shared.run import Rules, record
 from shared.telemetry import Event, emit, scrub
 from shared.wishes import Unable
@@ -104,7 +104,13 @@ class DeadLetters:
     # --- acting ---
 
     async def replay_letters(self, who: Principal, asked: ReplayWish) -> Judgements:
-        """Bring cases back, send events again; the run ends at the first error."""
+        """Bring cases back, send events again; the run ends at the first error.
+
+        Raises:
+            NotAllowed: force wants an approver.
+        """
+        if asked.force and not who.may(OperatorRole.APPROVER):
+            raise NotAllowed("role-missing")
 
         async def replay(taken: Taken) -> Judgement:
             done = await self._replay(taken.letter, who, force=asked.force)

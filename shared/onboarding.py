@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from logging import ERROR, WARNING
+from logging import ERROR, INFO, WARNING
 from typing import Final
 
 from shared import issuing, steps
@@ -26,6 +26,9 @@ SHORTEST_WAIT: Final = timedelta(minutes=1)
 """No wake row comes sooner, and a run that waits for nothing would spin."""
 GROWN_WAIT: Final = timedelta(minutes=5)
 """What lasts is looked at less often: each wait in a row doubles, up to this; more would make somebody late."""
+
+HALTING: Final = frozenset({Act.ISSUE, Act.GUARD})
+"""Steps whose Halted stops everybody. Any other may meet one person whom our identity may not look at."""
 
 STEPS: Final[Mapping[Act, Callable[[Run], Awaitable[Case | None]]]] = {
     Act.ISSUE: issuing.issue,
@@ -95,7 +98,8 @@ class Onboarding:
         except Halted as halted:
             # Others try first: it may be this one case after all.
             case = await self._put_off(run, halted, halted.lasts or 2 * PAUSE)
-            await halt(self.outside, halted)
+            if run.act in HALTING:
+                await halt(self.outside, halted)
             return case
         except Refused as refused:
             return await self._refuse(run, refused)
@@ -106,8 +110,9 @@ class Onboarding:
     async def _put_off(self, run: Run, outcome: FirstpassError, after: timedelta) -> Case:
         until = run.now() + max(after, min(SHORTEST_WAIT * 2 ** min(run.case.waits, 3), GROWN_WAIT))
         told = until.isoformat(timespec="seconds")
-        emit(Event.WAITING, case=run.case.id, step=run.act, reason=outcome.reason, until=told)
-        return await run.save(run.case.put_off(run.act, outcome.reason, until, held=run.held))
+        level = ERROR if isinstance(outcome, Halted) else INFO
+        emit(Event.WAITING, level, case=run.case.id, step=run.act, reason=outcome.reason, until=told)
+        return await run.let_go(lambda case: case.put_off(run.act, outcome.reason, until, held=run.held))
 
     async def _refuse(self, run: Run, refused: Refused) -> Case:
         case = run.case
@@ -118,4 +123,5 @@ class Onboarding:
         emit(Event.REFUSED, WARNING, case=case.id, issuance=case.issuance, reason=refused.reason)
         if run.act is Act.GUARD:  # the joiner already has the pass that is deleted now
             emit(Event.WITHDRAWN, ERROR, case=case.id, issuance=case.issuance, reason=refused.reason)
-        return await run.save(case.refused(refused.reason, run.rules.case, run.now(), held=run.held))
+        now = run.now()
+        return await run.let_go(lambda mine: mine.refused(refused.reason, run.rules.case, now, held=run.held))

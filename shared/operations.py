@@ -31,6 +31,7 @@ from shared.api_models import (
 )
 from shared.case import Case
 from shared.errors import Moved, Reason
+from shared.events import Purpose
 from shared.fields import certain
 from shared.oversight import Overview
 from shared.plan import PlanRules, When, in_order, local_words, once_more
@@ -44,6 +45,10 @@ PAGE: Final = 500
 SOON: Final = timedelta(hours=48)
 RECENT: Final = timedelta(days=7)
 TODAY: Final = timedelta(hours=24)
+
+
+class NotAllowed(Exception):  # noqa: N818 - as the errors of errors.py
+    """This very thing needs a higher role; the text is only a code."""
 
 
 class NotFound(Exception):  # noqa: N818 - as the errors of errors.py
@@ -232,6 +237,7 @@ def view(case: Case) -> CaseView:
         device_paths=[str(path) for path in in_order(event.device_paths)] if event else [],
         time_zone=event.time_zone if event else None,
         contact_kept=event is not None,
+        purpose=case.purpose,
     )
 
 
@@ -288,6 +294,7 @@ EXCEPTIONS: Final[Mapping[str, Callable[[Case, datetime, CaseRules], bool]]] = {
     ),
     "expired_unused": lambda case, _, __: case.state is State.ANNOUNCED and case.reason is Reason.EXPIRED_UNUSED,
     "gave_up": lambda case, now, rules: case.state is State.GAVE_UP and _is_recent(case, now, rules),
+    "single_day": lambda case, _, __: case.purpose is Purpose.SINGLE_DAY,
     "refused": lambda case, now, rules: case.state is State.REFUSED and _is_recent(case, now, rules),
 }
 """What an operator should look at today; those at rest for a week."""

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.errors import Reason, Refused
-from shared.events import DevicePath, HireEvent
+from shared.events import DevicePath, HireEvent, Purpose
 
 ROUND_TO = 15
 """Minutes; a lifetime is a multiple of this."""
@@ -70,6 +70,24 @@ PATHS: Mapping[DevicePath, PathNeeds] = {
     DevicePath.SECURITY_INFO: PathNeeds((Step("security-info", 15),), one_time_allowed=True, rank=5),
 }
 """Minutes are ours (no vendor publishes any) and settable; a device that signs in twice never gets a one-time pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a pass for somebody who works here lasts, in minutes, and whether it works once."""
+
+    minutes: int
+    is_usable_once: bool
+
+
+ERRANDS: Mapping[Purpose, Errand] = {
+    Purpose.SPARE_KEY: Errand(60, is_usable_once=True),
+    Purpose.SECURITY_INFO: Errand(60, is_usable_once=True),
+    Purpose.AUTHENTICATOR: Errand(60, is_usable_once=True),
+    Purpose.SINGLE_DAY: Errand(9 * 60, is_usable_once=False),
+}
+"""The other purposes are sized by their device paths. Registering must end ten minutes after a one-time sign-in
+(Microsoft Learn, "Configure Temporary Access Pass")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +172,11 @@ def when(event: HireEvent, rules: PlanRules, now: datetime) -> When:
     return When(opens_at, _deliver_at(max(spread, now), opens_at, zone, rules))
 
 
+def may_send(event: HireEvent, opens_at: datetime, rules: PlanRules, now: datetime) -> datetime:
+    """The first moment from `now` (UTC) on at which a message may go out; what was put off must not wake anybody."""
+    return _deliver_at(now, opens_at, ZoneInfo(event.time_zone), rules)
+
+
 def next_morning(event: HireEvent, rules: PlanRules, now: datetime) -> When:
     """When the next pass opens after one came to nothing: the next working morning, and the message goes out then."""
     day = local_date(event, now)
@@ -215,8 +238,7 @@ def fit(event: HireEvent, opens_at: datetime, policy: Policy, rules: PlanRules, 
     Raises:
         Refused: `policy-too-short` when the steps themselves do not fit into the longest pass the tenant allows.
     """
-    needed = steps_minutes(event.device_paths, rules)
-    wanted = _up(needed + rules.arrival_window // timedelta(minutes=1))
+    needed, wanted, once = _needs(event, rules)
     shortest = _up(max(policy.minimum_lifetime_in_minutes, ABSOLUTE_LIFETIME[0]))
     longest = _down(min(policy.maximum_lifetime_in_minutes, ABSOLUTE_LIFETIME[1]))
     if longest < max(needed, shortest):
@@ -224,10 +246,19 @@ def fit(event: HireEvent, opens_at: datetime, policy: Policy, rules: PlanRules, 
     return Terms(
         start_date_time=opens_at if opens_at > now + START_MARGIN else None,
         lifetime_in_minutes=min(max(wanted, shortest), longest),
-        is_usable_once=rules.one_time_where_possible and all(PATHS[p].one_time_allowed for p in event.device_paths),
+        is_usable_once=once,
         cut=wanted > longest,
         steps_in_minutes=needed,
     )
+
+
+def _needs(event: HireEvent, rules: PlanRules) -> tuple[int, int, bool]:
+    """Minutes at least, minutes wanted, and whether once is enough."""
+    if errand := ERRANDS.get(event.purpose):
+        return errand.minutes, errand.minutes, errand.is_usable_once
+    needed = steps_minutes(event.device_paths, rules)
+    once = rules.one_time_where_possible and all(PATHS[path].one_time_allowed for path in event.device_paths)
+    return needed, _up(needed + rules.arrival_window // timedelta(minutes=1)), once
 
 
 def _up(minutes: int) -> int:
@@ -246,3 +277,8 @@ def local_date(event: HireEvent, moment: datetime) -> date:
 def local_words(event: HireEvent, moment: datetime) -> str:
     """A moment as the joiner would say it."""
     return f"{moment.astimezone(ZoneInfo(event.time_zone)):%a %d %b %H:%M} {event.time_zone}"
+
+
+def today(time_zone: str, now: datetime) -> date:
+    """The calendar day in a zone."""
+    return now.astimezone(ZoneInfo(time_zone)).date()

@@ -8,7 +8,8 @@ from typing import Protocol
 from shared.case import Case
 from shared.errors import Reason
 from shared.events import Channel, Delivery, Message, Receipt, UserRef, Word
-from shared.guard_rails import Facts, LivePass, Method, Person
+from shared.guard_rails import Facts, LivePass, Person
+from shared.methods import Method
 from shared.plan import Policy, Terms
 from shared.secret import Secret
 from shared.states import State
@@ -179,7 +180,11 @@ class Ledger(Protocol):
         ...
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
-        """Take a person for this case and note their number, unless another case holds them still."""
+        """Take a person for this case and note their number, unless another case holds them still.
+
+        Raises:
+            Moved: others wrote this person again and again.
+        """
         ...
 
     async def admit(self) -> None:
@@ -228,6 +233,14 @@ class Bus(Protocol):
 
     async def nudge(self, rows: Sequence[WakeRow]) -> None:
         """Put a nudge for each row on the queue of events, all in as few sends as fit; message ids are the rows' ids.
+
+        Raises:
+            BusUnavailable: not all are known to be there.
+        """
+        ...
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Put messages (id, body) on the queue of events, as an HR system would.
 
         Raises:
             BusUnavailable: not all are known to be there.

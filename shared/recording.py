@@ -44,7 +44,7 @@ def record_cancellation(
     case: Case | None, case_id: str, event: Cancellation, rules: CaseRules, now: datetime
 ) -> Case | None:
     """The case after the hire was called off, or None when a later event already spoke."""
-    resting = rest(rules, now, now + rules.keep_contact)
+    resting = rest(rules, now, case and case.first_opens_at, now + rules.keep_contact)
     if case is None:
         return Case(id=case_id, state=State.CANCELLED, version=event.version, moves=1, **resting)
     if event.version <= case.version:
@@ -93,7 +93,7 @@ def _fresh_round(case: Case, event: HireEvent, when: When) -> dict[str, Any]:
     """Another opening begins to count afresh; WhatsApp gets another chance then, and on another number."""
     round_begins = when.opens_at != case.first_opens_at
     chance = round_begins or case.event is None or event.mobile_phone != case.event.mobile_phone
-    return ({"spent": 0} if round_begins else {}) | ({"by_sms": False} if chance else {})
+    return ({"spent": 0, "replaced": False} if round_begins else {}) | ({"by_sms": False} if chance else {})
 
 
 def _fresh_issuance(case: Case) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Rules:
     plan: PlanRules
     guard: GuardRules
     case: CaseRules
+    rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,14 @@ class Run:
                 raise
             self.case = fresh
         return await self.save(move(fresh), held)
+
+    async def let_go(self, move: Callable[[Case], Case]) -> Case:
+        """Save the move that ends this step, a holder's also over news that changes nothing: it was sent, or was not.
+
+        Raises:
+            Moved: the case went elsewhere.
+        """
+        return await (self.save_mine(move) if self.held.lease else self.save(move(self.case)))
 
 
 async def record(ledger: Ledger, case_id: str, news: Callable[[Case | None], Case | None], actor: str) -> Case | None:

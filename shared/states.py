@@ -77,3 +77,11 @@ class Text:
     message_id: str
     redact_at: datetime | None
     tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a run holds of a case when it ends: the lease of its own claim, and 1 when it had intended a send."""
+
+    lease: bool = False
+    intended: int = 0

@@ -3,17 +3,20 @@
 Each returns the head it wrote, or raises how else it ended; a step that leaves its case due as it was would never end.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from logging import ERROR, WARNING
 from typing import Final
 
 from shared.case import Case
 from shared.errors import FirstpassError, Halted, Moved, Reason, Refused
-from shared.events import Channel
+from shared.events import Channel, Purpose
 from shared.fields import certain, text_gone, text_kept
-from shared.guard_rails import is_ours, passwordless_since, registered
+from shared.guard_rails import is_ours
 from shared.hearing import word_on
-from shared.issuing import fall_back, has_made_it, see, vet
+from shared.issuing import fall_back, see, vet
+from shared.methods import Method, made_since, registered
 from shared.plan import When, next_morning, once_more
 from shared.run import Run, halt
 from shared.states import State
@@ -30,17 +33,23 @@ UNREACHED_WAITS: Final = (timedelta(hours=1), timedelta(hours=12))
 """How long a phone that is off gets before the next message: the first time, and later."""
 REDACT_AGAIN: Final = timedelta(minutes=1)
 REDACT_AGAIN_AT_MOST: Final = timedelta(days=1)
+REDACT_GROWS: Final = 6
+"""Tries after which the wait is the longest already; what grows further has no end, and no timedelta holds it."""
 REDACT_ALARM: Final = 5
 """Failed redactions of one message after which somebody must look."""
 
 
 async def guard_again(run: Run) -> Case:
     """The second look, just before a waiting pass opens: a refusal now deletes it."""
-    policy, seen = await see(run)
-    late = run.now() >= certain(run.case.pass_starts_at)
-    if not (late and seen and has_made_it(run.case, seen)):  # who has made it by now is for the check to say
-        await vet(run, policy, seen)
-    return await run.save(run.case.moved(State.SENT, guard_at=None))
+    case, now = run.case, run.now()
+    if now < certain(case.pass_ends_at):
+        policy, seen = await see(run)
+        if seen and now >= certain(case.pass_starts_at):  # what they register by now is for the check to judge
+            seen = replace(seen, methods=())
+        _, number = await vet(run, policy, seen)
+        if case.number not in (None, number):  # known or not: this is not the phone that holds the pass
+            raise Refused(Reason.MOBILE_CHANGED)
+    return await run.save(case.moved(State.SENT, guard_at=None))
 
 
 async def look(run: Run) -> Case:
@@ -48,17 +57,20 @@ async def look(run: Run) -> Case:
     case, now = run.case, run.now()
     user_id = certain(case.user_id)
     live = await run.outside.directory.passes(user_id, run.stop_at)
-    if now >= certain(case.pass_ends_at) or case.pass_id in {one.id for one in live}:
+    used = case.is_usable_once and not live and now >= certain(case.pass_starts_at)  # what that led to, the check sees
+    still_there = (case.pass_id or "").lower() in {one.id.lower() for one in live}
+    if used or still_there or now >= certain(case.pass_ends_at):
         return await run.save(case.moved(State.SENT, look_at=None))
     ours = any(is_ours(one, case.known()) for one in live)
     if not ours:  # deleted, or replaced by somebody else: perhaps because it has served its purpose
-        since = passwordless_since(await run.outside.directory.methods(user_id, run.stop_at), now)
+        since = _made_since(case, await run.outside.directory.methods(user_id, run.stop_at), now)
         if since:
             return await _onboarded(run, since)
-        if case.is_last(run.rules.case):
-            raise Refused(Reason.PASSES_EXHAUSTED)
+    counted = not ours or case.replaced
+    if counted and case.is_last(run.rules.case):
+        raise Refused(Reason.PASSES_EXHAUSTED)
     when = once_more(certain(case.event), certain(case.opens_at), run.rules.plan, now)
-    return await _again(run, when, Reason.PASS_GONE, counted=not ours)
+    return await _again(run, when, Reason.PASS_GONE, counted=counted, replaced=ours)
 
 
 async def ask(run: Run) -> Case:
@@ -82,13 +94,14 @@ async def check(run: Run) -> Case:
     """Whether the joiner has made it, by the methods they have now; at the end of the pass, what follows."""
     case, now, ends_at = run.case, run.now(), certain(run.case.pass_ends_at)
     methods = await run.outside.directory.methods(certain(case.user_id), run.stop_at)
-    since = passwordless_since(methods, case.registered_at or now)
+    since = _made_since(case, methods, now)
     if since and (now >= ends_at or now - since >= SETTLED):
         return await _onboarded(run, since)
     if now < ends_at:
         next_time = min(now + CHECK_EVERY, ends_at + JUST_AFTER, *([since + SETTLED] if since else []))
         return await run.save(case.moved(State.SENT, check_at=next_time, registered_at=since))
-    if registered((method.kind for method in methods), run.rules.guard):
+    others = registered((method.kind for method in methods), run.rules.guard.methods_ignored)
+    if others and case.purpose is Purpose.ONBOARDING:
         raise Refused(Reason.REGISTERED_NOT_PASSWORDLESS)
     if case.is_last(run.rules.case):
         raise Refused(Reason.PASSES_EXHAUSTED)
@@ -103,7 +116,7 @@ async def redact(run: Run) -> Case:
     try:
         await run.outside.courier.redact(text.message_id, run.stop_at)
     except FirstpassError as error:  # an account that may not redact must not keep anybody from starting work
-        wait = min(REDACT_AGAIN * 4**text.tries, REDACT_AGAIN_AT_MOST)
+        wait = min(REDACT_AGAIN * 4 ** min(text.tries, REDACT_GROWS), REDACT_AGAIN_AT_MOST)
         level = ERROR if text.tries >= REDACT_ALARM else WARNING
         emit(Event.NOT_REDACTED, level, case=case.id, reason=error.reason)
         return await run.save(case.moved(case.state, texts=text_kept(case.texts, text, now + wait)))
@@ -139,6 +152,11 @@ async def forget(run: Run) -> None:
 # --- what they come to ---
 
 
+def _made_since(case: Case, methods: Sequence[Method], now: datetime) -> datetime | None:
+    """Since when the person has what this case's pass was for."""
+    return made_since(methods, case.had, case.purpose, certain(case.pass_starts_at), case.registered_at or now)
+
+
 async def _onboarded(run: Run, since: datetime) -> Case:
     """The joiner has made it. The pass goes in the next step, which is due at once."""
     took = (since - certain(run.case.pass_starts_at)) // timedelta(minutes=1)
@@ -151,10 +169,10 @@ async def _undelivered(run: Run) -> Case:
     reason = run.case.failure or Reason.PHONE_UNREACHABLE
     if reason not in _MAY_PASS:
         raise Refused(reason)
-    if run.case.is_last(run.rules.case):
-        raise Refused(Reason.UNDELIVERABLE)
     if reason is Reason.TWILIO_DENIED:
         await halt(run.outside, Halted(reason))
+    if run.case.is_last(run.rules.case):
+        raise Refused(Reason.UNDELIVERABLE)
     wait = UNREACHED_WAITS[min(run.case.spent, len(UNREACHED_WAITS) - 1)]
     when = once_more(certain(run.case.event), certain(run.case.opens_at), run.rules.plan, run.now() + wait)
     return await _again(run, when, reason, counted=True)
@@ -163,7 +181,8 @@ async def _undelivered(run: Run) -> Case:
 _MAY_PASS: Final = {Reason.PHONE_UNREACHABLE, Reason.TWILIO_DENIED}
 
 
-async def _again(run: Run, when: When, reason: Reason, *, counted: bool) -> Case:
+async def _again(run: Run, when: When, reason: Reason, *, counted: bool, replaced: bool = False) -> Case:
     """Another issuance, later."""
     emit(Event.ISSUING_AGAIN, case=run.case.id, issuance=run.case.issuance, reason=reason)
-    return await run.save(run.case.again(when, reason, counted=counted, held=run.held))
+    once = {"replaced": True} if replaced else {}
+    return await run.save(run.case.again(when, reason, counted=counted, held=run.held, **once))

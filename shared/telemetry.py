@@ -48,6 +48,7 @@ class Event(StrEnum):
     WIPED = "contact-wiped"
     FORGOTTEN = "case-forgotten"
     SWEPT = "agenda-swept"
+    REHEARSED = "issuing-rehearsed"
     OPERATOR_ACTED = "operator-acted"
     OPERATOR_DENIED = "operator-denied"
     LETTER_REPLAYED = "letter-replayed"

@@ -111,6 +111,7 @@ def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
     from shared.api import Api, acts_of, acts_on_letters  # noqa: PLC0415 - as above
+    from shared.errands import Errands  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
 
     telemetry.install()
@@ -124,8 +125,15 @@ def api() -> "Api":
         hourly_budget=chosen["HOURLY_BUDGET"],
         name_case=fingerprints().case_id,
     )
+    errands = Errands(
+        ledger=ledger(),
+        clock=_clock,
+        time_zone=chosen["TIME_ZONE"],
+        single_day_passes=chosen["SINGLE_DAY_PASSES"],
+        name_case=fingerprints().case_id,
+    )
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
-    acts = acts_of(operations) + acts_on_letters(dead_letters())
+    acts = acts_of(operations, errands) + acts_on_letters(dead_letters())
     return Api(acts=acts, audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
 
 
@@ -218,7 +226,9 @@ def _rules() -> "Rules":
     from shared.run import Rules  # noqa: PLC0415 - as above
 
     chosen = settings()
-    return Rules(chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules())
+    return Rules(
+        chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules(), chosen["REHEARSAL"]
+    )
 
 
 @cache

@@ -53,7 +53,7 @@ def called_off(case: Case, rules: CaseRules, now: datetime) -> Case:
     if case.state is State.CANCELLED:
         raise Unable("case-cancelled")
     deletions = to_delete(DELETIONS, now) if case.claims else NOTHING_TO_DELETE
-    resting = rest(rules, now, now + rules.keep_contact)
+    resting = rest(rules, now, case.first_opens_at, now + rules.keep_contact)
     return case.moved(State.CANCELLED, not_before=None, reason=None, **resting, **deletions)
 
 

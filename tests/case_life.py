@@ -151,7 +151,7 @@ class Life:
     def claim(self) -> None:
         head, event = self.case, certain(self.case.event)
         try:
-            guard_event(event, GUARD, self.now)
+            guard_event(event, certain(head.opens_at), GUARD, self.now)
         except Refused as too_old:
             return self.refuse(too_old.reason)
         if head.known().pinned_user_id not in (None, event.user.value):

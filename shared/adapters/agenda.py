@@ -16,11 +16,13 @@ AHEAD: Final = timedelta(minutes=2)
 """How far ahead a new row lies at least: the timer must not pass its minute while it is being written."""
 STILL_AHEAD: Final = timedelta(minutes=1)
 """A row nearer than this may be in the timer's hands already and is not counted on."""
+FAR_AHEAD: Final = timedelta(minutes=5)
+"""The same for a nudge that goes: if it came early, the timer's clock is ahead of ours and its row is gone."""
 _MINUTE: Final = timedelta(minutes=1)
 _ROW_KEY: Final = re.compile(r"[0-5][0-9]-[0-9a-f]{32}")
 
 
-def row_to_write(case: Case, now: datetime) -> datetime | None:
+def row_to_write(case: Case, now: datetime, still_ahead: timedelta = STILL_AHEAD) -> datetime | None:
     """The full minute (UTC) for which a row must be written, or None when none is needed.
 
     None is needed when nothing will happen by itself, or when the row last written (`woken_at`) is still ahead and not
@@ -31,7 +33,7 @@ def row_to_write(case: Case, now: datetime) -> datetime | None:
         return None
     wanted = _full_minute(max(step.due, now + AHEAD))
     written = case.woken_at
-    if written is not None and now + STILL_AHEAD <= written <= wanted:
+    if written is not None and now + still_ahead <= written <= wanted:
         return None
     return wanted
 

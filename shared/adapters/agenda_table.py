@@ -5,13 +5,13 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from azure.data.tables import TableEntity
 
 from shared import telemetry
-from shared.adapters.agenda import hour_key, minute_after, row_keys, row_to_write, wake_row
+from shared.adapters.agenda import STILL_AHEAD, hour_key, minute_after, row_keys, row_to_write, wake_row
 from shared.adapters.storage import Conflict, Table, delete_row
 from shared.case import Case
 from shared.ports import Clock, WakeRow
@@ -26,9 +26,9 @@ class Agenda:
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table, self._clock = table, clock
 
-    async def woken(self, case: Case) -> Case:
-        """The case, with a row at or before its next step."""
-        moment = row_to_write(case, self._clock.now())
+    async def woken(self, case: Case, still_ahead: timedelta = STILL_AHEAD) -> Case:
+        """The case, with a row at or before its next step; one nearer than `still_ahead` is not counted on."""
+        moment = row_to_write(case, self._clock.now(), still_ahead)
         if moment is None:
             return case
         partition_key, row_key = row_keys(moment, case.id)

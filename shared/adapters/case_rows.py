@@ -79,6 +79,10 @@ _TIMES = Column(
     lambda moments: " ".join(map(write_time, moments)) or None,
     lambda value: tuple(map(read_time, _text(value).split())),
 )
+_WORDS = Column(
+    lambda words: json.dumps(words) if words else None,
+    lambda value: tuple(map(_text, json.loads(_text(value)))),
+)
 _TEXTS = Column(
     lambda texts: json.dumps(list(map(_write_text, texts))) if texts else None,
     lambda value: tuple(map(_read_text, json.loads(_text(value)))),
@@ -100,7 +104,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "sends": _NUMBER,
     "spent": _NUMBER,
     "by_sms": _FLAG,
+    "replaced": _FLAG,
     "claims": _TIMES,
+    "had": _WORDS,
     "reason": _one_of(Reason),
     "pass_id": _TEXT,
     "pass_starts_at": _TIME,
@@ -126,7 +132,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "woken_at": _TIME,
 }
 """Columns named as the fields of Case they hold; a field that is None has none. Not here: `id` and `etag`, which are
-keys and metadata; `version`, which is two columns; `event` and `user_id`, which share the sealed column `contact`."""
+keys and metadata; `version`, which is two columns; `event`, `user_id` and `number`, which share the sealed column
+`contact`."""
 
 
 def head_row(case: Case, seal: Seal) -> dict[str, Any]:
@@ -210,22 +217,25 @@ def case_of(row: Mapping[str, Any], etag: str | None, seal: Seal) -> Case:
 
 
 def _sealed_contact(case: Case, seal: Seal) -> str | None:
-    if case.event is None and case.user_id is None:
+    if case.event is None and case.user_id is None and case.number is None:
         return None
     event = HIRE_EVENT.dump_python(case.event, mode="json") if case.event else None
     # The case id goes under the seal: a contact moved to another row is worth nothing there.
-    return seal.seal(json.dumps({"case": case.id, "user_id": case.user_id, "event": event}).encode("ascii"))
+    return seal.seal(
+        json.dumps({"case": case.id, "user_id": case.user_id, "number": case.number, "event": event}).encode("ascii")
+    )
 
 
 def _with_contact(case: Case, sealed: object, seal: Seal) -> Case:
     contact = json.loads(seal.open(_text(sealed)))
     if contact["case"] != case.id:
         raise ValueError("contact-of-another-case")
-    event, user_id = contact["event"], contact["user_id"]
+    event, user_id, number = contact["event"], contact["user_id"], contact.get("number")
     return replace(
         case,
         event=None if event is None else HIRE_EVENT.validate_python(event),
         user_id=None if user_id is None else _text(user_id),
+        number=None if number is None else _text(number),
     )
 
 

@@ -45,7 +45,8 @@ from shared.adapters.entra_outcomes import (
 from shared.adapters.entra_wire import REQUEST_SECONDS, GraphWire
 from shared.errors import FirstpassError, Reason, Refused, Unconfirmed
 from shared.events import UserRef
-from shared.guard_rails import Facts, LivePass, Method
+from shared.guard_rails import Facts, LivePass
+from shared.methods import Method
 from shared.plan import Policy, Terms
 from shared.ports import Clock, Pass
 

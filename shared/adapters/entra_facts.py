@@ -15,7 +15,8 @@ from pydantic.alias_generators import to_camel
 
 from shared.errors import Halted, Reason
 from shared.events import UserRef
-from shared.guard_rails import Facts, LivePass, Method
+from shared.guard_rails import Facts, LivePass
+from shared.methods import Method
 from shared.plan import Policy, Terms
 from shared.secret import Secret
 

@@ -72,6 +72,14 @@ class ServiceBusBus:
         """
         await self._events.put([_nudge(row) for row in rows])
 
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """See ports.Bus.
+
+        Raises:
+            BusUnavailable: after several tries, all under the ids given.
+        """
+        await self._events.put([_event(*message) for message in messages])
+
     async def dead_letter(self, body: bytes, reason: Reason, description: str) -> None:
         """See ports.Bus. `description` is cut to DESCRIPTION_LENGTH.
 
@@ -207,6 +215,10 @@ def _nudge(row: WakeRow) -> ServiceBusMessage:
     """One id per version of a row: sent twice it is one message to duplicate detection, written again it is another."""
     body = json.dumps({"type": "case.nudge.v1", "data": {"caseId": row.case_id}})
     return ServiceBusMessage(body, message_id=row.id, content_type="application/json")
+
+
+def _event(message_id: str, body: bytes) -> ServiceBusMessage:
+    return ServiceBusMessage(body, message_id=message_id, content_type="application/json")
 
 
 def _letter(body: bytes, reason: Reason, description: str) -> ServiceBusMessage:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from azure.data.tables.aio import TableServiceClient
 
+from shared.adapters.agenda import FAR_AHEAD
 from shared.adapters.agenda_table import Agenda
 from shared.adapters.budget import Budget
 from shared.adapters.case_rows import (
@@ -101,7 +102,7 @@ class TableLedger:
 
     async def wake(self, case: Case) -> None:
         """See ports.Ledger."""
-        await self._agenda.woken(case)
+        await self._agenda.woken(case, FAR_AHEAD)
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
         """See ports.Ledger. Taking a person always writes the row: two cases that take them at once cannot both win."""
@@ -117,7 +118,7 @@ class TableLedger:
                 return known.as_person(shown, other_case_ending=True)
             if await self._people.swap(row, person_row(key, replace(known, open_case=case_id))):
                 return known.as_person(shown)
-        raise LedgerUnavailable("ledger-contended")
+        raise Moved
 
     async def admit(self) -> None:
         """See ports.Ledger. A pause made elsewhere is noticed within PAUSE_KNOWN_FOR."""

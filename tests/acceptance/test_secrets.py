@@ -7,14 +7,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
-from cli.stage import Stage, on_stage, sample_settings
+from cli.stage import Stage, on_stage
 from sandbox.stack import Stack
-from tests.acceptance.people import NOW, SETTINGS, hired, mobile, user
+from shared.adapters.tables import TableLedger
+from shared.settings import Settings
+from tests.acceptance.hands import behave, has_fired, head, ledger_of, messages, misbehave, pass_on, values
+from tests.acceptance.people import NOW, hired, mobile, user, user_id
 
 UPN = "canary.bird@firstpass.example"
+PEOPLE = range(1, 13)
+HELLO = "#microsoft.graph.windowsHelloForBusinessAuthenticationMethod"
+SHORT = {"MAX_PASSES": "2", "KEEP_CONTACT_DAYS": "1"}
+LIVED_THROUGH = (
+    *("message-sent", "receipt-heard", "receipt-forged", "whatsapp-fell-back", "message-redacted", "issuing-again"),
+    *("case-unconfirmed", "case-refused", "joiner-onboarded", "pass-deleted", "contact-wiped", "run-failed"),
+)
 
 
 async def everything_stored(stage: Stage) -> str:
@@ -37,20 +48,10 @@ async def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncGenerat
     monkeypatch.setenv("LOUD_FOLDER", str(tmp_path))
     with Stack() as stack:
         stack.clock.set_now(datetime.fromisoformat(NOW))
-        values = {**sample_settings(), **stack.addresses, **SETTINGS}
-        async with on_stage(stack, values) as stage:
-            stack.start_host(values, "tests.acceptance.loud_host")
+        settings = values(stack, **SHORT)
+        async with on_stage(stack, settings) as stage:
+            stack.start_host(settings, "tests.acceptance.loud_host")
             yield stage
-
-
-def faults_of(stage: Stage, service: str) -> str:
-    ready = getattr(stage.stack, service).ready
-    return f"{ready.get('control', ready['url'])}/sandbox/faults"
-
-
-async def misbehave(stage: Stage, service: str, **fault: Any) -> None:
-    async with stage.http.post(faults_of(stage, service), json=fault) as answer:
-        assert answer.status == 201, await answer.text()
 
 
 async def fail_a_run(stage: Stage, number: int, log: Path) -> None:
@@ -60,41 +61,88 @@ async def fail_a_run(stage: Stage, number: int, log: Path) -> None:
     async with asyncio.timeout(60):
         while "RunFailed" not in log.read_text():  # noqa: ASYNC110, ASYNC240 - another process writes this small file
             await asyncio.sleep(0.2)
-    async with stage.http.delete(faults_of(stage, "broker")) as answer:
-        assert answer.status == 204
+    await behave(stage, "broker")
     await stage.settled()
 
 
-async def test_a_pass_is_on_the_phone_and_nowhere_else(stage: Stage, tmp_path: Path) -> None:
-    people = [user(1, userPrincipalName=UPN), *(user(number) for number in range(2, 8)), user(8, employeeHireDate=None)]
-    await stage.world({"users": people})
-    await stage.phones({mobile(3): {"sms": "21211"}, mobile(4): {"sms": "21610"}}, {})
+async def at_twilio(stage: Stage) -> list[dict[str, Any]]:
+    """Every message as Twilio keeps it, newest first."""
+    keys = stage.stack.phone.ready
+    url = f"{stage.stack.phone.url}/2010-04-01/Accounts/{keys['accountSid']}/Messages.json"
+    login = {"Authorization": aiohttp.encode_basic_auth(keys["apiKeySid"], keys["apiKeySecret"])}
+    async with stage.http.get(url, headers=login) as answer:
+        return (await answer.json())["messages"]
+
+
+async def send(stage: Stage, event: dict[str, Any]) -> None:
+    await stage.send([json.dumps(event).encode()])
+    await stage.settled()
+
+
+async def begin(stage: Stage) -> None:
+    """Twelve joiners, and whatever can go wrong on their first day."""
+    people = [user(1, userPrincipalName=UPN), *(user(number) for number in PEOPLE if number not in (1, 8))]
+    await stage.world({"users": [*people, user(8, employeeHireDate=None)]})
+    fates = {3: {"sms": "21211"}, 4: {"sms": "21610"}, 9: {"whatsapp": "63003"}, 10: {"sms": "off"}}
+    templates = Settings(values(stage.stack))["WHATSAPP_TEMPLATES"]
+    await stage.phones({mobile(number): fate for number, fate in fates.items()}, templates)
     told = {"error": {"code": "UnknownError", "message": f"{UPN} {mobile(5)} went wrong"}}
     await misbehave(stage, "directory", operation="create_pass", status=500, body=told, skip=3)
     await misbehave(stage, "phone", operation="create_message", kind="drop", when="after", skip=4)
-    events = [hired(1, {"user": {"userPrincipalName": UPN}}), *(hired(number) for number in range(2, 8))]
-    for event in events:
-        await stage.send([json.dumps(event).encode()])
-        await stage.settled()
-    await fail_a_run(stage, 8, tmp_path / "raw.log")
+    await send(stage, hired(1, {"user": {"userPrincipalName": UPN}}))
+    for number in range(2, 8):
+        await send(stage, hired(number))
+    await send(stage, hired(9, {"channel": "whatsapp"}))
+    for number in (10, 11, 12):
+        await send(stage, hired(number))
+    assert await has_fired(stage, "directory")
+    assert await has_fired(stage, "phone")
 
-    inbox = await stage.inbox()
-    assert len(inbox) >= 3
-    async with stage.http.get(f"{stage.stack.directory.url}/sandbox/faults") as answer:
-        assert [fault["fired"] for fault in await answer.json()] == [1]
-    passes = [message["body"] for message in inbox]
-    host = next(stage.stack.folder.glob("host-*.log")).read_text()
+
+async def go_on(stage: Stage, ledger: TableLedger) -> None:
+    """One makes it, one is called off, the others go from pass to pass until there is none left; then days."""
+    (message,) = await messages(stage, 11)
+    assert await stage.sign_in(user_id(11), message["code"], HELLO)
+    off = {name: value for name, value in hired(12).items() if name != "data"}
+    await send(stage, off | {"type": "joiner.cancelled.v1", "id": "off-12", "time": "2026-11-30T07:00:01Z"})
+    forged = {"MessageSid": message["sid"], "MessageStatus": "read", "To": mobile(11), "Body": message["code"]}
+    async with stage.http.post(f"{stage.stack.app_url}/api/receipts?ref={UPN}", data=forged) as answer:
+        assert answer.status == 403
+    await pass_on(stage, ledger, "2026-12-03T08:00:00Z")
+
+
+async def test_a_pass_is_on_the_phone_and_nowhere_else(stage: Stage, tmp_path: Path) -> None:
+    await begin(stage)
+    await fail_a_run(stage, 8, tmp_path / "raw.log")
+    first_day = await everything_stored(stage)
+    async with ledger_of(stage.stack) as ledger:
+        await go_on(stage, ledger)
+        ends = {number: (await head(ledger, number)).state for number in PEOPLE}
+    assert ends == dict.fromkeys(PEOPLE, "gave_up") | dict.fromkeys((3, 4, 8, 10), "refused") | {
+        11: "onboarded",
+        12: "cancelled",
+    }
+
+    inbox, host = await stage.inbox(), next(stage.stack.folder.glob("host-*.log")).read_text()
     raw, redacted = (tmp_path / "raw.log").read_text(), (tmp_path / "redacted.log").read_text()
-    spans, stored = (tmp_path / "spans.json").read_text(), await everything_stored(stage)
-    assert "message-sent" in redacted
+    spans, last_day = (tmp_path / "spans.json").read_text(), await everything_stored(stage)
+    for event in LIVED_THROUGH:
+        assert f'"event": "{event}"' in redacted, event
     answers = "\n".join(line for line in raw.splitlines() if "RunFailed" in line)
     assert "bus-unavailable" in answers  # what the runtime answered the host for the failed run
     assert "azure.data.tables" in raw or "azure.core" in raw
     assert '"trace_id"' in spans
-    for code in passes:
+    codes = {message["code"] for message in inbox}
+    assert len(codes) == len(inbox) >= 14, "no pass was sent twice"
+    for code in codes:
         assert code
-        for place in (host, raw, redacted, spans, stored):
+        for place in (host, raw, redacted, spans, first_day, last_day):
             assert code not in place
-    for personal in (UPN, UPN.split("@", maxsplit=1)[0], *(mobile(number) for number in range(1, 9))):
-        for place in (host, redacted, spans, stored, answers):
+    for personal in (UPN, UPN.split("@", maxsplit=1)[0], *(mobile(number)[1:] for number in PEOPLE)):
+        for place in (host, redacted, spans, first_day, last_day, answers):
             assert personal not in place
+    assert '"contact"' in first_day
+    assert '"contact"' not in last_day, "who is gone is not kept, not even sealed"
+    kept = await at_twilio(stage)
+    assert len(kept) == len(inbox)
+    assert {message["body"] for message in kept} == {""}

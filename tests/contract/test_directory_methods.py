@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.guard_rails import Method
+from shared.methods import Method
 from tests.contract.directory_worlds import (
     DENIED,
     FIDO2,

@@ -186,6 +186,18 @@ async def test_a_row_in_the_timers_reach_is_not_counted_on(world: World, seconds
     await world.clear("agenda")
     assert case.woken_at
     world.clock.set_now(case.woken_at - timedelta(seconds=seconds_left))
+    await world.ledger.save(case, replace(case, moves=2), "event")
+    assert bool(await agenda_of(world, case)) is not counts
+
+
+@pytest.mark.parametrize(("seconds_left", "counts"), [(301, True), (300, True), (299, False), (-60, False)])
+async def test_a_nudge_that_goes_counts_on_no_row_of_a_timer_whose_clock_may_be_ahead(
+    world: World, seconds_left: int, counts: bool
+) -> None:
+    case = await world.ledger.save(None, announced(NOW + timedelta(hours=1)), "event")
+    await world.clear("agenda")
+    assert case.woken_at
+    world.clock.set_now(case.woken_at - timedelta(seconds=seconds_left))
     loaded = await world.ledger.load(case.id)
     assert loaded
     await world.ledger.wake(loaded)

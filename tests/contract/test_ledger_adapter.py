@@ -290,7 +290,7 @@ async def test_a_usual_save_costs_two_calls_and_a_look_at_the_pause_none(
     await ledger.admit()
     case = await ledger.save(None, announced(), "event")
     world.proxy.seen.clear()
-    saved = await ledger.save(case, replace(case, deliver_at=NOW, moves=2), "event")
+    saved = await ledger.save(case, replace(case, deliver_at=NOW + timedelta(minutes=9), moves=2), "event")
     await ledger.wake(saved)
     await ledger.admit()
     assert world.proxy.seen == ["write agenda", "write cases"]

@@ -1,4 +1,4 @@
-"""The queues of dead letters and of nudges in memory."""
+"""The queues of dead letters and of events in memory."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ class DeadLetter:
     message_id: str
 
 
-type Method = Literal["dead_letter", "nudge"]
+type Method = Literal["dead_letter", "nudge", "publish"]
 type When = Literal["before", "after"]
 
 
 class FakeBus:
-    """Look at `letters`, `nudges` ((message id, case id)) and `calls`.
+    """Look at `letters`, `nudges` ((message id, case id)), `events` (message id -> body) and `calls`.
 
     `fail_next` plans a failure of the next call of a method; `fired` lists those that happened.
     """
@@ -31,6 +31,7 @@ class FakeBus:
     def __init__(self) -> None:
         self.letters: list[DeadLetter] = []
         self.nudges: list[tuple[str, str]] = []
+        self.events: dict[str, bytes] = {}
         self.calls: list[str] = []
         self.fired: list[tuple[str, str]] = []
         self._planned: dict[Method, tuple[When, Exception]] = {}
@@ -48,6 +49,11 @@ class FakeBus:
         with self._call("nudge"):
             there = dict(self.nudges)
             self.nudges += [(row.id, row.case_id) for row in rows if row.id not in there]
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """As above."""
+        with self._call("publish"):
+            self.events = dict(messages) | self.events
 
     async def close(self) -> None:
         pass

@@ -11,7 +11,8 @@ from typing import Literal
 
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused
 from shared.events import UserRef
-from shared.guard_rails import Facts, LivePass, Method
+from shared.guard_rails import Facts, LivePass
+from shared.methods import Method
 from shared.plan import Policy, Terms
 from shared.ports import Clock, Pass
 from shared.secret import Secret

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.adapters.agenda import row_keys, row_to_write, wake_row
+from shared.adapters.agenda import FAR_AHEAD, STILL_AHEAD, row_keys, row_to_write, wake_row
 from shared.adapters.person_rows import Acquaintance
 from shared.case import Case
 from shared.errors import Halted, Later, LedgerUnavailable, Moved, Reason
@@ -72,7 +72,7 @@ class FakeLedger:
 
     async def wake(self, case: Case) -> None:
         with self._call("wake"):
-            self._woken(case)
+            self._woken(case, FAR_AHEAD)
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
         with self._call("meet"):
@@ -135,8 +135,8 @@ class FakeLedger:
     async def close(self) -> None:
         pass
 
-    def _woken(self, case: Case) -> Case:
-        moment = row_to_write(case, self._clock.now())
+    def _woken(self, case: Case, still_ahead: timedelta = STILL_AHEAD) -> Case:
+        moment = row_to_write(case, self._clock.now(), still_ahead)
         if moment is None:
             return case
         self.agenda[row_keys(moment, case.id)] = self._etag()

@@ -1,5 +1,6 @@
 """What happens after the message: each row of the step table in the real flow, over fakes and through time."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -543,13 +544,35 @@ async def test_what_lasts_is_looked_at_less_often() -> None:
     house = House(DUE)
     outage = [house.directory.fail("policy", Later(Reason.GRAPH_UNAVAILABLE, MINUTE)) for _ in range(100)]
     await house.hire()
-    await house.live(DUE + 5 * HOUR)
+    await house.live(DUE + 2 * HOUR)
     asked = sum(fault.fired for fault in outage)
-    assert 50 < asked < 70, "five hours: after one, two, four minutes, and then every five"
+    assert 20 < asked < 30, "two hours: after one, two, four minutes, and then every five"
     for fault in outage:
         fault.fired = True
-    await house.live(DUE + 5 * HOUR + 6 * MINUTE)
+    await house.live(DUE + 2 * HOUR + 6 * MINUTE)
     assert len(house.texts) == 1
+
+
+async def test_a_rehearsal_does_everything_but_make_and_send() -> None:
+    house = House(DUE)
+    outside = house.onboarding.outside
+    house.onboarding = replace(house.onboarding, outside=replace(outside, rules=replace(outside.rules, rehearsal=True)))
+    await house.hire()
+    assert (house.texts, house.directory.created, house.case.reason) == ([], [], Reason.REHEARSAL)
+    await house.live(DUE + 2 * HOUR)
+    assert house.ledger.calls.count("meet") == 1, "the guard rails ran"
+    house.onboarding = replace(house.onboarding, outside=outside)
+    await house.live(DUE + DAY + HOUR)
+    assert len(house.texts) == 1
+
+
+async def test_a_rehearsal_refuses_as_ever() -> None:
+    house = House(DUE)
+    outside = house.onboarding.outside
+    house.onboarding = replace(house.onboarding, outside=replace(outside, rules=replace(outside.rules, rehearsal=True)))
+    house.directory.add(facts(has_role=True))
+    await house.hire()
+    assert house.reasons == ["privileged"]
 
 
 async def test_a_halt_pauses_and_resumes_by_itself() -> None:

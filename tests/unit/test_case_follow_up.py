@@ -64,7 +64,7 @@ def test_another_issuance_begins_afresh_and_keeps_what_is_of_the_case(
     was: bool, asked: bool, is_now: bool, held: Held, lease: datetime | None
 ) -> None:
     before = replace(USED, by_sms=was)
-    after = before.again(TOMORROW, Reason.PASS_GONE, counted=not asked, held=held, by_sms=asked)
+    after = before.again(TOMORROW, Reason.PASS_GONE, counted=not asked, held=held, **{"by_sms": True} if asked else {})
     changed: dict[str, Any] = {
         **FRESH, "state": State.ANNOUNCED, "issuance": 2, "moves": before.moves + 1, "spent": 2 - asked,
         "by_sms": is_now, "lease_until": lease, "opens_at": TOMORROW.opens_at, "deliver_at": TOMORROW.deliver_at,

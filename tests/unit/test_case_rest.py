@@ -15,6 +15,8 @@ from tests.builders import CASE_ID, NOW, cancellation, case, claimed, hire_event
 
 DAY = timedelta(days=1)
 RULES = CaseRules(keep_contact=20 * DAY, keep_case=200 * DAY)
+OPENING = plan().opens_at
+"""Later than NOW: from then on a case is old."""
 AT_REST = (State.REFUSED, State.CANCELLED, State.ONBOARDED, State.GAVE_UP)
 
 
@@ -47,7 +49,7 @@ ENDS: dict[str, tuple[Callable[[], Case], State, timedelta]] = {
 @pytest.mark.parametrize(("end", "state", "wiped_after"), ENDS.values(), ids=ENDS)
 def test_a_case_comes_to_rest(end: Callable[[], Case], state: State, wiped_after: timedelta) -> None:
     after = end()
-    assert (after.state, after.wipe_at, after.forget_at) == (state, NOW + wiped_after, NOW + 200 * DAY)
+    assert (after.state, after.wipe_at, after.forget_at) == (state, NOW + wiped_after, OPENING + 200 * DAY)
     assert after.not_before is None
 
 
@@ -64,7 +66,7 @@ def test_at_rest_it_deletes_wipes_and_forgets_itself(end: Callable[[], Case]) ->
     while (step := head.next_step()) and step.act is not Act.FORGET:
         acts.append(step.act)
         head = DONE[step.act](head, step.due)
-    assert step == Step(Act.FORGET, NOW + 200 * DAY)
+    assert step == Step(Act.FORGET, OPENING + 200 * DAY)
     assert acts.count(Act.WIPE) == 1
     assert Act.REVOKE not in acts[acts.index(Act.WIPE) :], "whose passes they are is known until they are gone"
 

@@ -53,6 +53,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "receipt": st.none() | st.sampled_from(Delivery),
     "failure": st.none() | st.sampled_from(Reason),
     "by_sms": st.booleans(),
+    "replaced": st.booleans(),
+    "number": st.none() | WORDS,
+    "had": st.lists(WORDS, max_size=3).map(tuple),
     "texts": st.lists(st.builds(Text, WORDS, st.none() | MOMENTS, COUNTS), max_size=3).map(tuple),
     "channel": st.none() | st.sampled_from(Channel),
     "is_usable_once": st.none() | st.booleans(),
@@ -93,7 +96,7 @@ def test_a_case_survives_being_a_row(case: Case) -> None:
 
 @given(CASES)
 def test_a_row_says_nothing_of_what_is_under_the_seal(case: Case) -> None:
-    told = replace(case, event=None, user_id=None)
+    told = replace(case, event=None, user_id=None, number=None)
     shown = head_row(case, SEAL)
     shown.pop("contact", None)
     assert shown == head_row(told, SEAL)

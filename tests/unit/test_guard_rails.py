@@ -7,6 +7,7 @@ import pytest
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused
 from shared.events import HireEvent
 from shared.guard_rails import RAILS, DisabledAccount, Facts, GuardRules, JoinerEvidence, guard, guard_event
+from shared.plan import PlanRules, when
 from tests.builders import GROUP_ID, NOW, USER_ID, facts, guard_rules, hire_event, known, policy
 
 DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -81,7 +82,10 @@ ELSEWHERE = {
     },
     "parse": {Reason.MALFORMED_EVENT, Reason.UNKNOWN_TYPE},
     "fit": {Reason.POLICY_TOO_SHORT},
-    "the flow": {Reason.SEND_UNCONFIRMED, Reason.PASSES_EXHAUSTED, Reason.REGISTERED_NOT_PASSWORDLESS},
+    "the flow": {
+        Reason.SEND_UNCONFIRMED, Reason.PASSES_EXHAUSTED, Reason.REGISTERED_NOT_PASSWORDLESS, Reason.REHEARSAL,
+        Reason.QUIET_HOURS,
+    },
     "the steps": {Reason.PHONE_UNREACHABLE, Reason.PASS_GONE, Reason.EXPIRED_UNUSED},
     "the ledger": {Reason.PAUSED, Reason.BUDGET},
     "the directory": {
@@ -201,7 +205,8 @@ def test_a_moved_hire_date_in_the_group_is_still_a_mismatch() -> None:
 
 def too_old(event: HireEvent, now: datetime, rules: GuardRules) -> bool:
     try:
-        guard_event(event, rules, now)
+        planned = when(event, PlanRules(opens_before=timedelta(0)), now - timedelta(days=99))
+        guard_event(event, planned.opens_at, rules, now)
     except Refused as refused:
         return refused.reason is Reason.EVENT_TOO_OLD
     return False

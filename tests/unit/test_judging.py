@@ -8,7 +8,8 @@ import pytest
 
 from shared.case import Case
 from shared.errors import Reason
-from shared.events import DevicePath, EventRules
+from shared.events import DevicePath, EventRules, Purpose
+from shared.fields import certain
 from shared.judging import Known, Refusal, judge, kind, paths_of, read, reopening, reopenings
 from shared.oversight import Letter
 from shared.plan import PlanRules
@@ -121,6 +122,13 @@ async def test_a_refused_case_goes_on_as_a_new_issuance() -> None:
 )
 async def test_a_case_that_is_elsewhere_is_left_alone(changes: dict[str, Any], issuance: int, why: str) -> None:
     assert told(refusal(issuance), await refused(**changes)) == ("nothing", why)
+
+
+async def test_a_case_that_would_be_refused_again_at_once_for_its_age_is_left_alone() -> None:
+    case = await refused()
+    assert told(refusal(), case, now=NOW + timedelta(days=6)) == ("reopen", None)
+    errand = replace(case, event=replace(certain(case.event), purpose=Purpose.SPARE_KEY))
+    assert told(refusal(), errand) == ("nothing", "event-too-old")
 
 
 def test_a_case_we_forgot_or_cannot_read_is_said() -> None:

@@ -12,7 +12,7 @@ from shared.errors import LedgerUnavailable, Moved
 from shared.events import DevicePath
 from shared.letter_models import DiscardWish, Judgements, LetterQuery, LetterView, OneLetter, ReplayWish, SomeLetters
 from shared.letters import LOOKED_AT, WORKS_FOR, DeadLetters
-from shared.operations import NotFound
+from shared.operations import NotAllowed, NotFound
 from shared.principal import OperatorRole, Principal
 from shared.states import State
 from shared.wishes import Unable
@@ -22,6 +22,7 @@ from tests.fakes.letters import FakeLetters, FakeTurns
 
 SOMEBODY = Principal("aaaaaaaa-0000-4000-8000-000000000001", frozenset({OperatorRole.OPERATOR}))
 COLLEAGUE = Principal("aaaaaaaa-0000-4000-8000-000000000002", frozenset({OperatorRole.OPERATOR}))
+APPROVER = Principal(SOMEBODY.id, frozenset({OperatorRole.APPROVER}))
 RUN = "0" * 31 + "1"
 OTHER_RUN = "0" * 31 + "2"
 MALFORMED = body(without(hired(), "data", "hireDate"))
@@ -99,7 +100,9 @@ async def test_replaying_before_anything_was_corrected_is_refused_again_and_in_t
     assert (await office.show(number)).replays == 3
     assert told(await office.replay(number)) == [(number, "capped", None)]
     assert list(office.letters.there) == [number]
-    assert told(await office.replay(number, force=True)) == [(number, "reopen", None)]
+    with pytest.raises(NotAllowed, match=r"^role-missing$"):
+        await office.replay(number, force=True)
+    assert told(await office.replay(number, force=True, who=APPROVER)) == [(number, "reopen", None)]
 
 
 async def test_a_letter_that_comes_again_after_its_case_went_on_does_nothing_and_is_done_with() -> None:
