@@ -7,7 +7,7 @@ Names in requests are those of the wire only, and what the path says wins: what 
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from logging import INFO, WARNING
@@ -16,35 +16,17 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
+from shared.acts import Act
 from shared.api_models import (
     MAX_REASON,
-    ActOnCase,
-    ActOnPerson,
-    CasePage,
-    CaseQuery,
-    CaseStory,
-    Contact,
-    Done,
-    FindCase,
-    Nothing,
-    OneCase,
-    OpenedCase,
-    OpenWish,
-    PauseWish,
-    PersonExport,
     Problem,
-    Reasoned,
-    StatusView,
     one_line,
 )
-from shared.errands import Errands
 from shared.errors import Moved, Unavailable, UnreadableRow
-from shared.operations import NotAllowed, NotFound, Operations
+from shared.operations import NotAllowed, NotFound
 from shared.oversight import Audit, AuditEntry
 from shared.ports import Clock
-from shared.principal import OperatorRole, Principal, principal_of
-from shared.sending_models import EventJudgements, JudgeEvents, SendEvents
-from shared.sendings import Sendings
+from shared.principal import Principal, principal_of
 from shared.telemetry import Event, emit, scrub
 from shared.wishes import Unable
 
@@ -52,28 +34,6 @@ MAX_BYTES: Final = 256 * 1024
 _JSON: Final = "application/json"
 _OWN_PAGES: Final = {"none", "same-origin"}
 """What Sec-Fetch-Site says of a request that no other site's page made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One thing operators can do. `do` takes who asks and what, and gives the answer."""
-
-    method: str
-    path: str
-    role: OperatorRole
-    asks: type[BaseModel]
-    answers: type[BaseModel]
-    do: Callable[..., Awaitable[BaseModel]]
-
-    @property
-    def name(self) -> str:
-        """How it stands in the audit and in the OpenAPI document."""
-        return self.do.__name__
-
-    @property
-    def is_audited(self) -> bool:
-        """Whether it changes or reveals something: whatever asks for a reason."""
-        return issubclass(self.asks, Reasoned)
 
 
 OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
@@ -87,35 +47,6 @@ OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
 """How an act that did not come about is answered; the error's text is the code."""
 
 type Answer = tuple[HTTPStatus, BaseModel]
-
-
-def acts_of(operations: Operations) -> tuple[Act, ...]:
-    """The acts on cases, people and the whole."""
-    reader, operator, approver = OperatorRole
-    return (
-        Act("GET", "cases", reader, CaseQuery, CasePage, operations.list_cases),
-        Act("POST", "cases/find", reader, FindCase, CaseStory, operations.find_case),
-        Act("GET", "cases/{caseId}", reader, OneCase, CaseStory, operations.show_case),
-        Act("POST", "cases/{caseId}/reveal", operator, ActOnCase, Contact, operations.reveal_contact),
-        Act("POST", "cases/{caseId}/reissue", operator, ActOnCase, Done, operations.reissue),
-        Act("POST", "cases/{caseId}/cancel", operator, ActOnCase, Done, operations.cancel),
-        Act("POST", "cases/{caseId}/approve", approver, ActOnCase, Done, operations.approve),
-        Act("POST", "people/export", approver, ActOnPerson, PersonExport, operations.export_person),
-        Act("POST", "people/forget", approver, ActOnPerson, Done, operations.forget_person),
-        Act("GET", "status", reader, Nothing, StatusView, operations.status),
-        Act("POST", "pause", operator, PauseWish, Done, operations.pause),
-        Act("POST", "resume", operator, Reasoned, Done, operations.resume),
-    )
-
-
-def acts_in_hrs_place(errands: Errands, sendings: Sendings) -> tuple[Act, ...]:
-    """The acts that begin something."""
-    reader, operator, _ = OperatorRole
-    return (
-        Act("POST", "cases/open", operator, OpenWish, OpenedCase, errands.open_case),
-        Act("POST", "events/judge", reader, JudgeEvents, EventJudgements, sendings.judge_events),
-        Act("POST", "events/send", operator, SendEvents, EventJudgements, sendings.send_events),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,27 +108,45 @@ class Api:
             asked = act.asks.model_validate(given, by_alias=True, by_name=False)
             if act.is_audited:
                 await self._note(who, act, given, allowed=True)
-            return HTTPStatus.OK, await act.do(who, asked)
+            return HTTPStatus.OK, await self._do(who, act, asked, given)
         except ValidationError as wrong:
             return _bad_input(_fields(wrong))
         except tuple(OUTCOMES) as error:
             status, title = next(outcome for kind, outcome in OUTCOMES.items() if isinstance(error, kind))
             return _problem(status, str(error), title)
 
+    async def _do(self, who: Principal, act: Act, asked: BaseModel, given: Mapping[str, Any]) -> BaseModel:
+        """An act; one that finds that this very thing needs a higher role stands in the audit as not allowed, too."""
+        try:
+            return await act.do(who, asked)
+        except NotAllowed:
+            await self._note(who, act, given, allowed=False)
+            raise
+
     async def _note(self, who: Principal, act: Act, given: Mapping[str, Any], *, allowed: bool) -> None:
         """Into the audit, before anything happens. What looks like a number or a user name there is masked."""
-        why, case_id = one_line(given.get("reason")), given.get("caseId")
+        why = one_line(given.get("reason"))
         entry = AuditEntry(
             at=self.clock.now(),
             who=who.id,
             act=act.name,
-            target=case_id if isinstance(case_id, str) and re.fullmatch("[0-9a-f]{32}", case_id) else "",
+            target=_target(given),
             allowed=allowed,
             why=scrub(why[:MAX_REASON]) if isinstance(why, str) else None,
         )
         await self.audit.note(entry)
         kind, level = (Event.OPERATOR_ACTED, INFO) if allowed else (Event.OPERATOR_DENIED, WARNING)
         emit(kind, level, detail=act.name)
+
+
+def _target(given: Mapping[str, Any]) -> str:
+    """What an act is about, as it stands in the audit: a case's id, or which letters and how many; nothing personal."""
+    case_id, letters = given.get("caseId"), given.get("sequences")
+    if isinstance(case_id, str) and re.fullmatch("[0-9a-f]{32}", case_id):
+        return case_id
+    if isinstance(letters, list) and letters and all(isinstance(number, int) for number in letters):
+        return f"letters {min(letters)} to {max(letters)}, {len(letters)}"[:128]
+    return ""
 
 
 def _match(pattern: str, path: str) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import RootModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from shared.api import Act
+from shared.acts import Act
 from shared.api_models import Nothing, Problem
 from shared.principal import OperatorRole, Principal
 

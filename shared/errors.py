@@ -144,10 +144,11 @@ class LedgerUnavailable(Unavailable):
 
 
 class BusUnavailable(Unavailable):
-    """A message is not known to be in the queue; it may be.
+    """A message is not known to be in the queue, or out of it; it may be.
 
-    The codes: `bus-unavailable` (no answer in time), `bus-denied` (our identity may not send), `bus-rejected` (no such
-    queue, a disabled one, or a message too large for it).
+    The codes: `bus-unavailable` (no answer in time), `bus-denied` (our identity may not send or receive),
+    `bus-rejected` (no such queue, a disabled one, or a message too large for it), `bus-lock-lost` (a message we held is
+    no longer ours: it comes again).
     """
 
 

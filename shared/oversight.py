@@ -1,8 +1,10 @@
-"""What operators need of the outside, as protocols: an overview of the ledger, and the record of what they do."""
+"""What operators need of the outside, as protocols: the ledger as a whole, dead letters, the audit."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from shared.case import Case
 from shared.ports import WakeRow
@@ -90,4 +92,88 @@ class Audit(Protocol):
         Raises:
             LedgerUnavailable: it is not known to be written: whatever was to be done must not be.
         """
+        ...
+
+
+# --- dead letters ---
+
+ID_LENGTH: Final = 128
+"""Characters of a message id, as many as Service Bus takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A dead letter: a message on the queue of dead letters, by its sequence number there.
+
+    `replays` and `original_id` are what earlier replays noted on it; a letter never replayed is its own original.
+    """
+
+    sequence: int
+    message_id: str
+    written_at: datetime
+    reason: str
+    description: str = field(repr=False)
+    body: bytes = field(repr=False)
+    content_type: str | None
+    replays: int
+    original_id: str
+
+    def replay_id(self, replays: int) -> str:
+        """The message id of the n-th replay: the same whoever sends it, and however often.
+
+        An id the queue has seen would be taken and dropped by its duplicate detection, and the letter lost; an id made
+        up each time would double the event when a run dies between sending it and completing the letter.
+        """
+        ending = f":replay:{replays}"
+        if len(self.original_id) + len(ending) <= ID_LENGTH:
+            return self.original_id + ending
+        digest = hashlib.sha256(self.original_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return self.original_id[: ID_LENGTH - len(digest) - len(ending) - 1] + f"-{digest}{ending}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A letter that is locked: `complete` removes it for good, and raises BusUnavailable when that is not known."""
+
+    letter: Letter
+    complete: Callable[[], Awaitable[None]]
+
+
+class Letters(Protocol):
+    """The queue of dead letters. Everything raises BusUnavailable. Close the generators (contextlib.aclosing)."""
+
+    def walk(self, after: int) -> AsyncGenerator[Letter]:
+        """Every letter behind that sequence number, in their order, locked ones too; nothing is locked by looking."""
+        ...
+
+    def find(self, sequences: Collection[int]) -> AsyncGenerator[Letter]:
+        """Those of these letters that are there, in their order, locked ones too; nothing is locked by looking."""
+        ...
+
+    def take(self, sequences: Collection[int], stop_at: float) -> AsyncGenerator[Taken]:
+        """Those of these letters that nobody else holds, locked, in the queue's order, one after the other.
+
+        No particular message can be received: the queue is walked up to the largest of these numbers, or until
+        `stop_at` (a moment of Clock.monotonic()). What is passed by stays locked until its lock ends: given back it
+        would come again at once. What is wanted and not completed is given back when the walk ends.
+        """
+        ...
+
+    async def send_again(self, letter: Letter, replays: int) -> None:
+        """Put what the letter holds among the events, as a new message: its n-th replay."""
+        ...
+
+
+class Turns(Protocol):
+    """Whose turn it is to work on dead letters: one run at a time. Raises LedgerUnavailable."""
+
+    async def begin(self, run: str, who: str, lasts: timedelta) -> bool:
+        """Take the turn, or keep it, for that long; False while another run has it.
+
+        Between two requests of a run the same person may begin another: the first may well be over.
+        """
+        ...
+
+    async def end(self, run: str) -> None:
+        """This request of the run is answered."""
         ...

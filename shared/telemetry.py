@@ -51,6 +51,8 @@ class Event(StrEnum):
     REHEARSED = "issuing-rehearsed"
     OPERATOR_ACTED = "operator-acted"
     OPERATOR_DENIED = "operator-denied"
+    LETTER_REPLAYED = "letter-replayed"
+    LETTER_DISCARDED = "letter-discarded"
     AGENDA_ROW_UNREADABLE = "agenda-row-unreadable"
 
 

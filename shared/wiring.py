@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from shared.adapters.twilio import TwilioCourier
     from shared.agenda import Agenda
     from shared.api import Api
+    from shared.letters import DeadLetters
     from shared.onboarding import Onboarding
     from shared.ports import Clock
     from shared.receipts import Receipts
+    from shared.run import Rules
 
 
 RECEIPTS_PATH: Final = "/api/receipts"
@@ -68,19 +70,16 @@ def settings() -> Settings:
 def onboarding() -> "Onboarding":
     """The flow over the real adapters. Call it inside the event loop that will run it."""
     from shared.onboarding import Onboarding  # noqa: PLC0415 - built lazily, see the module's docstring
-    from shared.run import Outside, Rules  # noqa: PLC0415 - as above
+    from shared.run import Outside  # noqa: PLC0415 - as above
 
     telemetry.install()
-    chosen = settings()
     outside = Outside(
         directory=directory(),
         courier=courier(),
         ledger=ledger(),
         bus=bus(),
         clock=_clock,
-        rules=Rules(
-            chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules(), chosen["REHEARSAL"]
-        ),
+        rules=_rules(),
     )
     return Onboarding(outside=outside, name_case=fingerprints().case_id)
 
@@ -110,8 +109,9 @@ def receipts() -> "Receipts":
 @cache
 def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
+    from shared.acts import acts_in_hrs_place, acts_of, acts_on_letters  # noqa: PLC0415 - as above
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
-    from shared.api import Api, acts_in_hrs_place, acts_of  # noqa: PLC0415 - as above
+    from shared.api import Api  # noqa: PLC0415 - as above
     from shared.api_document import with_document  # noqa: PLC0415 - as above
     from shared.errands import Errands  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
@@ -143,8 +143,26 @@ def api() -> "Api":
         name_case=fingerprints().case_id,
     )
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
-    acts = with_document(acts_of(operations) + acts_in_hrs_place(errands, sendings))
-    return Api(acts=acts, audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+    acts = acts_of(operations) + acts_on_letters(dead_letters()) + acts_in_hrs_place(errands, sendings)
+    return Api(acts=with_document(acts), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+
+
+@cache
+def dead_letters() -> "DeadLetters":
+    """What operators may do with dead letters. Call it inside the event loop that will run it."""
+    from shared.adapters.letters import ServiceBusLetters  # noqa: PLC0415 - as above
+    from shared.adapters.overview import TableTurns  # noqa: PLC0415 - as above
+    from shared.letters import DeadLetters  # noqa: PLC0415 - as above
+
+    chosen = settings()
+    queues = chosen["DEAD_LETTERS_QUEUE"], chosen["JOINERS_QUEUE"]
+    return DeadLetters(
+        letters=ServiceBusLetters(_service_bus, queues[0], _clock, events_queue=queues[1]),
+        turns=TableTurns(_table_service(), _clock),
+        ledger=ledger(),
+        clock=_clock,
+        rules=_rules(),
+    )
 
 
 @cache
@@ -212,6 +230,15 @@ def fingerprints() -> "Fingerprints":
     from shared.adapters.seal import Fingerprints  # noqa: PLC0415 - as above
 
     return Fingerprints(base64.b64decode(settings()["CASE_KEY"].open()))
+
+
+def _rules() -> "Rules":
+    from shared.run import Rules  # noqa: PLC0415 - as above
+
+    chosen = settings()
+    return Rules(
+        chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules(), chosen["REHEARSAL"]
+    )
 
 
 @cache

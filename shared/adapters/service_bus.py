@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +12,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch
 from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 from azure.servicebus.exceptions import (
+    MessageLockLostError,
     MessageSizeExceededError,
     MessagingEntityDisabledError,
     MessagingEntityNotFoundError,
@@ -29,8 +30,8 @@ ENVELOPE: Final = 1_024
 """Bytes of a batch that the SDK does not count when it says whether a message still fits: it fills one too full."""
 
 
-class _Again(Exception):  # noqa: N818 - reads as the errors of shared/errors.py do
-    """Sending failed in a way that may pass."""
+class Again(Exception):  # noqa: N818 - reads as the errors of shared/errors.py do
+    """A call failed in a way that may pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class ServiceBusBus:
         events_queue: str,
         patience: Patience = Patience(),
     ) -> None:
-        self._dead_letters = _Queue(connect, dead_letter_queue, clock, patience)
-        self._events = _Queue(connect, events_queue, clock, patience)
+        self._dead_letters = Queue(connect, dead_letter_queue, clock, patience)
+        self._events = Queue(connect, events_queue, clock, patience)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -88,8 +89,33 @@ class ServiceBusBus:
         await self._dead_letters.put([_letter(body, reason, description)])
 
 
-class _Queue:
-    """One queue, with a connection of its own: what breaks one queue's does not meet the other's in mid-send.
+async def persist[T](call: Callable[[], Awaitable[T]], clock: Clock, patience: Patience, stop_at: float) -> T:
+    """What `call` gives, tried again when it raises Again, until `stop_at`.
+
+    Raises:
+        BusUnavailable: `bus-unavailable`, it never came about.
+    """
+
+    async def once() -> T:  # what tenacity awaits must be a coroutine function
+        return await call()
+
+    def is_over(state: RetryCallState) -> bool:
+        return state.attempt_number >= patience.tries or clock.monotonic() >= stop_at
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(Again),
+        stop=is_over,
+        wait=wait_random_exponential(multiplier=patience.pause / 8, max=patience.pause),
+        reraise=True,
+    )
+    try:
+        return await retrying(once)
+    except Again:
+        raise BusUnavailable("bus-unavailable") from None
+
+
+class Queue:
+    """One queue to send to, on a connection of its own: what breaks one queue's does not meet the other's in mid-send.
 
     One sender stays open, and one send at a time goes through it: the SDK's senders duplicate messages, or fail, when
     several coroutines share them.
@@ -101,6 +127,7 @@ class _Queue:
         self._open: tuple[ServiceBusClient, ServiceBusSender] | None = None
 
     async def close(self) -> None:
+        """Close the connection; the next message opens another."""
         async with self._turn:
             await self._drop()
 
@@ -111,19 +138,7 @@ class _Queue:
             del left[: await self._put_some(left, stop_at)]
 
     async def _put_some(self, messages: Sequence[ServiceBusMessage], stop_at: float) -> int:
-        def is_over(state: RetryCallState) -> bool:
-            return state.attempt_number >= self._patience.tries or self._clock.monotonic() >= stop_at
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_Again),
-            stop=is_over,
-            wait=wait_random_exponential(multiplier=self._patience.pause / 8, max=self._patience.pause),
-            reraise=True,
-        )
-        try:
-            return await retrying(self._send, messages, stop_at)
-        except _Again:
-            raise BusUnavailable("bus-unavailable") from None
+        return await persist(lambda: self._send(messages, stop_at), self._clock, self._patience, stop_at)
 
     async def _send(self, messages: Sequence[ServiceBusMessage], stop_at: float) -> int:
         async with self._turn:
@@ -142,7 +157,7 @@ class _Queue:
                 parcel, count = await _packed(sender, messages)
                 await sender.send_messages(parcel, timeout=self._patience.each)
         except Exception as error:  # noqa: BLE001 - a broken connection shows as anything, AttributeError included
-            raise _in_our_words(error) from None
+            raise in_our_words(error) from None
         return count
 
     def _sender(self) -> ServiceBusSender:
@@ -183,15 +198,17 @@ _CODES: Final[Mapping[type[Exception], str]] = {
     MessagingEntityNotFoundError: "bus-rejected",
     MessagingEntityDisabledError: "bus-rejected",
     MessageSizeExceededError: "bus-rejected",
+    MessageLockLostError: "bus-lock-lost",
 }
 """What trying again does not heal."""
 
 
-def _in_our_words(error: Exception) -> Exception:
+def in_our_words(error: Exception) -> Exception:
+    """An SDK's error as ours: a code where trying again does not help, else Again."""
     for kind, code in _CODES.items():
         if isinstance(error, kind):
             return BusUnavailable(code)
-    return _Again()
+    return Again()
 
 
 def _nudge(row: WakeRow) -> ServiceBusMessage:

@@ -13,10 +13,11 @@ from uuid import uuid4
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
+from shared.acts import acts_of
 from shared.adapters.case_rows import head_row
 from shared.adapters.overview import TableAudit, TableOverview
 from shared.adapters.seal import Seal
-from shared.api import Api, acts_of
+from shared.api import Api
 from shared.case import Case
 from shared.errors import LedgerUnavailable, Reason
 from shared.operations import Operations

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.acts import Act, acts_in_hrs_place, acts_of, acts_on_letters
 from shared.adapters.seal import Fingerprints
-from shared.api import Act, Api, acts_in_hrs_place, acts_of
+from shared.api import Api
 from shared.api_document import with_document
 from shared.errands import Errands
+from shared.letters import DeadLetters
 from shared.operations import Operations
 from shared.principal import OBJECT_ID, PRINCIPAL_HEADER
 from shared.sendings import Sendings
+from tests.builders import body, hired
 from tests.fakes.house import House
+from tests.fakes.letters import FakeLetters, FakeTurns
 from tests.fakes.overview import FakeAudit, FakeOverview
 
 READER, OPERATOR, APPROVER = (f"aaaaaaaa-0000-4000-8000-00000000000{digit}" for digit in "123")
@@ -68,7 +72,13 @@ def every_act(house: House, overview: FakeOverview) -> tuple[Act, ...]:
     sendings = Sendings(
         bus=house.bus, clock=house.clock, events=outside.rules.event, plan=outside.rules.plan, name_case=name_case
     )
-    return with_document(acts_of(operations_of(house, overview)) + acts_in_hrs_place(errands, sendings))
+    letters = FakeLetters(house.clock)
+    letters.put(body(hired()), "TTLExpiredException")
+    dead_letters = DeadLetters(
+        letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=outside.rules
+    )
+    acts = acts_of(operations_of(house, overview)) + acts_on_letters(dead_letters)
+    return with_document(acts + acts_in_hrs_place(errands, sendings))
 
 
 class Door:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.api import Act
+from shared.acts import Act
 from shared.api_document import document
 from tests.builders import USER_ID, hired
 from tests.fakes.door import APPROVER, READER, WHY, Door

@@ -1,0 +1,106 @@
+"""The acts of the operators' API, as tables: the way to each, who may, what it asks and what it answers."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from shared.api_models import (
+    ActOnCase,
+    ActOnPerson,
+    CasePage,
+    CaseQuery,
+    CaseStory,
+    Contact,
+    Done,
+    FindCase,
+    Nothing,
+    OneCase,
+    OpenedCase,
+    OpenWish,
+    PauseWish,
+    PersonExport,
+    Reasoned,
+    StatusView,
+)
+from shared.errands import Errands
+from shared.letter_models import (
+    DiscardWish,
+    Judgements,
+    LetterPage,
+    LetterQuery,
+    LetterStats,
+    LetterView,
+    OneLetter,
+    ReplayWish,
+    SomeLetters,
+)
+from shared.letters import DeadLetters
+from shared.operations import Operations
+from shared.principal import OperatorRole
+from shared.sending_models import EventJudgements, JudgeEvents, SendEvents
+from shared.sendings import Sendings
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing operators can do. `do` takes who asks and what, and gives the answer."""
+
+    method: str
+    path: str
+    role: OperatorRole
+    asks: type[BaseModel]
+    answers: type[BaseModel]
+    do: Callable[..., Awaitable[BaseModel]]
+
+    @property
+    def name(self) -> str:
+        """How it stands in the audit and in the OpenAPI document."""
+        return self.do.__name__
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether it changes or reveals something: whatever asks for a reason."""
+        return issubclass(self.asks, Reasoned)
+
+
+def acts_of(operations: Operations) -> tuple[Act, ...]:
+    """The acts on cases, people and the whole."""
+    reader, operator, approver = OperatorRole
+    return (
+        Act("GET", "cases", reader, CaseQuery, CasePage, operations.list_cases),
+        Act("POST", "cases/find", reader, FindCase, CaseStory, operations.find_case),
+        Act("GET", "cases/{caseId}", reader, OneCase, CaseStory, operations.show_case),
+        Act("POST", "cases/{caseId}/reveal", operator, ActOnCase, Contact, operations.reveal_contact),
+        Act("POST", "cases/{caseId}/reissue", operator, ActOnCase, Done, operations.reissue),
+        Act("POST", "cases/{caseId}/cancel", operator, ActOnCase, Done, operations.cancel),
+        Act("POST", "cases/{caseId}/approve", approver, ActOnCase, Done, operations.approve),
+        Act("POST", "people/export", approver, ActOnPerson, PersonExport, operations.export_person),
+        Act("POST", "people/forget", approver, ActOnPerson, Done, operations.forget_person),
+        Act("GET", "status", reader, Nothing, StatusView, operations.status),
+        Act("POST", "pause", operator, PauseWish, Done, operations.pause),
+        Act("POST", "resume", operator, Reasoned, Done, operations.resume),
+    )
+
+
+def acts_in_hrs_place(errands: Errands, sendings: Sendings) -> tuple[Act, ...]:
+    """The acts that begin something."""
+    reader, operator, _ = OperatorRole
+    return (
+        Act("POST", "cases/open", operator, OpenWish, OpenedCase, errands.open_case),
+        Act("POST", "events/judge", reader, JudgeEvents, EventJudgements, sendings.judge_events),
+        Act("POST", "events/send", operator, SendEvents, EventJudgements, sendings.send_events),
+    )
+
+
+def acts_on_letters(letters: DeadLetters) -> tuple[Act, ...]:
+    """The acts on dead letters."""
+    reader, operator, _ = OperatorRole
+    return (
+        Act("GET", "dead-letters", reader, LetterQuery, LetterPage, letters.list_letters),
+        Act("GET", "dead-letters/stats", reader, Nothing, LetterStats, letters.letter_stats),
+        Act("GET", "dead-letters/{sequence}", reader, OneLetter, LetterView, letters.show_letter),
+        Act("POST", "dead-letters/judge", reader, SomeLetters, Judgements, letters.judge_letters),
+        Act("POST", "dead-letters/replay", operator, ReplayWish, Judgements, letters.replay_letters),
+        Act("POST", "dead-letters/discard", operator, DiscardWish, Judgements, letters.discard_letters),
+    )
