@@ -1,0 +1,157 @@
+"""A run over dead letters: at its pace, each outcome kept as soon as it is known, ended early without losing any."""
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Final, Literal, Self
+
+from pydantic import ValidationError
+
+from cli.exits import CommandError, Exit
+from cli.letter_view import Settled
+from cli.output import say
+from shared.letter_models import AT_ONCE, Judgements
+
+DONE: Final = {"replay": {"reopen", "send"}, "discard": {"reopen", "send", "nothing", "capped", "gone"}}
+"""The outcomes that are what was asked for."""
+
+FINAL: Final = {"reopen", "send", "nothing", "gone"}
+"""The outcomes that no second try changes: a run that goes on leaves these letters out."""
+
+PATIENCE: Final = 0.05
+"""How often somebody's Ctrl-C is looked for, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many letters go in a request, and how long until the next."""
+
+    at_once: int
+    seconds: float
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """`20/s`, `30/m`, or a number of letters a second.
+
+        Raises:
+            CommandError: it is no such thing.
+        """
+        found = re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)(?:/(s|m))?", text)
+        rate = float(found[1]) / (60 if found[2] == "m" else 1) if found else 0
+        if rate <= 0:
+            raise CommandError(f"{text} is no rate: say 1/s, 20/s, 30/m.", Exit.USAGE)
+        at_once = max(1, min(AT_ONCE, int(rate)))
+        return cls(at_once, at_once / rate)
+
+
+class Interrupt:
+    """While it is entered, the first Ctrl-C only sets `asked`; the second ends the process as usual."""
+
+    def __enter__(self) -> Self:
+        self.asked = False
+        self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, _: int, __: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def wait(self, until: float) -> None:
+        """Sleep until a monotonic time, or until somebody asks."""
+        while not self.asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, PATIENCE))
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A file with one line for each letter that a run has settled; without a file nothing is kept."""
+
+    file: Path | None
+
+    def settled(self, act: str) -> set[int]:
+        """Letters that need no second try. A line cut short by a crash counts as not written."""
+        if self.file is None or not self.file.exists():
+            return set()
+        lines = filter(None, map(_read, self.file.read_bytes().splitlines()))
+        return {line.sequence for line in lines if line.act == act and line.outcome in FINAL}
+
+    def keep(self, lines: Sequence[Settled]) -> None:
+        """Write, and do not come back before it is on the disk."""
+        if self.file is None:
+            return
+        with self.file.open("a") as file:
+            cut = file.tell() and self.file.read_bytes()[-1:] != b"\n"
+            file.write(("\n" if cut else "") + "".join(line.model_dump_json(by_alias=True) + "\n" for line in lines))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run: `send` asks the app about some letters. `ended` says why it ended early, when it did."""
+
+    act: Literal["replay", "discard"]
+    id: str
+    send: Callable[[list[int]], Judgements]
+    pace: Pace
+    log: Log
+    counts: Counter[str] = field(default_factory=Counter[str])
+    ended: CommandError | None = None
+
+    def settle(self, sequences: Sequence[int], interrupt: Interrupt) -> Iterator[Settled]:
+        """Every letter once, each outcome in the log before it is told."""
+        for start in range(0, len(sequences), self.pace.at_once):
+            next_at = time.monotonic() + self.pace.seconds
+            yield from self._ask(list(sequences[start : start + self.pace.at_once]))
+            if start + self.pace.at_once < len(sequences):
+                interrupt.wait(next_at)
+            if self.ended or interrupt.asked:
+                return
+
+    def _ask(self, sequences: list[int]) -> list[Settled]:
+        try:
+            answer = self.send(sequences)
+        except CommandError as error:
+            self.ended = error
+            return []
+        now = datetime.now(UTC)
+        lines = [
+            Settled(at=now, run=self.id, act=self.act, sequence=one.sequence, outcome=one.outcome, why=one.why)
+            for one in answer.letters
+        ]
+        self.log.keep(lines)
+        self.counts.update(line.outcome for line in lines)
+        if answer.stopped:
+            self.ended = CommandError(f"The app stopped: {answer.stopped}.", Exit.UNAVAILABLE)
+        return lines
+
+    def close(self, total: int, *, interrupted: bool) -> Exit:
+        """Say what came of it, and how the command ends."""
+        done = sum(count for outcome, count in self.counts.items() if outcome in DONE[self.act])
+        told = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.most_common())
+        say(f"{done} of {total} done{told and f' ({told})'}. Run {self.id}.")
+        if self.ended:
+            say(str(self.ended), "red")
+        if done == total:
+            return Exit.DONE
+        if interrupted:
+            say("Interrupted. The same command goes on where this one ended." if self.log.file else "Interrupted.")
+            return Exit.INTERRUPTED
+        return self.ended.code if self.ended and not self.counts else Exit.PARTLY
+
+
+def _read(line: bytes) -> Settled | None:
+    try:
+        return Settled.model_validate_json(line)
+    except ValidationError:
+        return None
