@@ -3,9 +3,10 @@
 from typing import Final
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from cli.moments import both, here, there
+from cli.moments import both, here, on_two_lines, there
 from cli.output import Column, Sheet, facts
 from cli.story import happenings
 from cli.words import why
@@ -23,6 +24,11 @@ def next_step(case: CaseView) -> str:
     return f"{case.next_step.act} {here(case.next_step.due)}" if case.next_step else "nothing"
 
 
+def joiners_time(case: CaseView) -> str:
+    """When the next step is for the joiner, where they are."""
+    return there(case.next_step.due, case.time_zone) if case.next_step else ""
+
+
 def message(case: CaseView) -> str:
     """How the pass went, and what is known of that."""
     return " ".join(filter(None, (case.channel, case.receipt)))
@@ -33,11 +39,8 @@ CASES: Final = Sheet(
     (
         Column[CaseView]("case", lambda case: case.case_id, whole=True),
         Column[CaseView]("state, why", lambda case: f"{case.state}\n{case.reason or ''}".strip()),
-        Column[CaseView]("next", lambda case: next_step(case).replace(" ", "\n", 1)),
-        Column[CaseView](
-            "joiner's time", lambda case: there(case.next_step and case.next_step.due, case.time_zone), wide=True
-        ),
-        Column[CaseView]("opens", lambda case: here(case.opens_at), wide=True),
+        Column[CaseView]("next", lambda case: next_step(case).replace(" ", "\n", 1), whole=True),
+        Column[CaseView]("joiner's time", lambda case: on_two_lines(joiners_time(case)), wide=True),
         Column[CaseView]("message", message, wide=True),
         Column[CaseView]("devices", lambda case: "\n".join(case.device_paths), wide=True),
     ),
@@ -63,18 +66,21 @@ def print_case(shown: Shown, console: Console) -> None:
         **(_personal(shown.contact) if shown.contact else {}),
     }
     console.print(facts(pairs))
-    console.print(Text("\nWhat happened", style="bold"))
-    console.print(facts_of_story(shown))
+    elsewhere = f", here and in {zone}" if zone else ""
+    console.print(Text(f"\nWhat happened{elsewhere}", style="bold"))
+    console.print(timeline(shown))
 
 
-def facts_of_story(shown: Shown) -> Text:
-    """The timeline; the joiner's time stands beside where it is another."""
-    lines = Text()
+def timeline(shown: Shown) -> Table:
+    """Everything that happened, oldest first; the joiner's time stands beside where it is another."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(no_wrap=True)
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
     for at, what in happenings(shown.history):
-        lines.append(f"  {both(at, shown.case.time_zone)}", style="dim")
-        lines.append(f"  {what}\n")
-    lines.rstrip()
-    return lines
+        local = there(at, shown.case.time_zone).rpartition(" ")[0]
+        made.add_row(here(at), local if local != here(at) else "", Text(what))
+    return made
 
 
 def _has_why(case: CaseView) -> bool:

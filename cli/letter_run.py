@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from cli.exits import CommandError, Exit
 from cli.letter_view import Settled
 from cli.output import say
-from shared.letter_models import AT_ONCE, Judgements
+from shared.letter_models import AT_ONCE, Judgement, Judgements
 
 DONE: Final = {"replay": {"reopen", "send"}, "discard": {"reopen", "send", "nothing", "capped", "gone"}}
 """The outcomes that are what was asked for."""
@@ -86,14 +86,23 @@ class Log:
         return {line.sequence for line in lines if line.act == act and line.outcome in FINAL}
 
     def keep(self, lines: Sequence[Settled]) -> None:
-        """Write, and do not come back before it is on the disk."""
+        """Write, and do not come back before it is on the disk.
+
+        Raises:
+            CommandError: that cannot be done.
+        """
         if self.file is None:
             return
-        with self.file.open("a") as file:
-            cut = file.tell() and self.file.read_bytes()[-1:] != b"\n"
-            file.write(("\n" if cut else "") + "".join(line.model_dump_json(by_alias=True) + "\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.file.open("a+b") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    file.write(b"" if file.read() == b"\n" else b"\n")
+                file.write("".join(line.model_dump_json(by_alias=True) + "\n" for line in lines).encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise CommandError(f"{self.file}: {error.strerror}") from None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,27 +122,29 @@ class Run:
         for start in range(0, len(sequences), self.pace.at_once):
             next_at = time.monotonic() + self.pace.seconds
             yield from self._ask(list(sequences[start : start + self.pace.at_once]))
-            if start + self.pace.at_once < len(sequences):
-                interrupt.wait(next_at)
-            if self.ended or interrupt.asked:
+            if self.ended or start + self.pace.at_once >= len(sequences):
+                return
+            interrupt.wait(next_at)
+            if interrupt.asked:
                 return
 
     def _ask(self, sequences: list[int]) -> list[Settled]:
+        """One request. An error ends the run, not the command: what is known by then still has to be told."""
+        lines: list[Settled] = []
         try:
             answer = self.send(sequences)
+            lines = [self._line(one) for one in answer.letters]
+            self.counts.update(line.outcome for line in lines)
+            self.log.keep(lines)
+            if answer.stopped:
+                raise CommandError(f"The app stopped: {answer.stopped}.", Exit.UNAVAILABLE)
         except CommandError as error:
             self.ended = error
-            return []
-        now = datetime.now(UTC)
-        lines = [
-            Settled(at=now, run=self.id, act=self.act, sequence=one.sequence, outcome=one.outcome, why=one.why)
-            for one in answer.letters
-        ]
-        self.log.keep(lines)
-        self.counts.update(line.outcome for line in lines)
-        if answer.stopped:
-            self.ended = CommandError(f"The app stopped: {answer.stopped}.", Exit.UNAVAILABLE)
         return lines
+
+    def _line(self, one: Judgement) -> Settled:
+        at = datetime.now(UTC)
+        return Settled(at=at, run=self.id, act=self.act, sequence=one.sequence, outcome=one.outcome, why=one.why)
 
     def close(self, total: int, *, interrupted: bool) -> Exit:
         """Say what came of it, and how the command ends."""

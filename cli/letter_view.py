@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from rich.console import Console
 
-from cli.moments import here
+from cli.moments import here, on_two_lines
 from cli.output import Column, Sheet, facts
 from cli.words import OUTCOMES, why
 from shared.api_models import Model
@@ -34,17 +34,11 @@ class Settled(Model):
     why: str | None = None
 
 
-def on_two_lines(when: datetime) -> str:
-    """A moment here, narrow."""
-    day, _, time = here(when).rpartition(" ")
-    return f"{day}\n{time}"
-
-
 LETTERS: Final = Sheet(
     LetterView,
     (
         Column[LetterView]("letter", lambda letter: str(letter.sequence), whole=True, right=True),
-        Column[LetterView]("written", lambda letter: on_two_lines(letter.written_at), whole=True),
+        Column[LetterView]("written", lambda letter: on_two_lines(here(letter.written_at)), whole=True),
         Column[LetterView]("reason", lambda letter: letter.reason),
         Column[LetterView]("case, or what is wrong", lambda letter: letter.case_id or letter.description),
         Column[LetterView]("pass", lambda letter: str(letter.issuance or ""), wide=True, right=True),

@@ -161,10 +161,7 @@ def replay(
 
         run = Run(act="replay", id=run_id, send=send, pace=Pace.of(rate), log=Log(log_beside(plan, log)))
         letters = chosen(client, query, plan)
-        if execute:
-            _execute(run, list(letters), output, yes=yes)
-        else:
-            _rehearse(client, run, letters, output)
+        _go(client, run, letters, output, execute=execute, yes=yes)
 
 
 @dlq.command("discard")
@@ -198,28 +195,31 @@ def discard(
 
         run = Run(act="discard", id=run_id, send=send, pace=Pace.of(rate), log=Log(log_beside(plan, log)))
         letters = chosen(client, query, plan)
-        if execute:
-            _execute(run, list(letters), output, yes=yes)
-        else:
-            _rehearse(client, run, letters, output)
+        _go(client, run, letters, output, execute=execute, yes=yes)
 
 
-def _rehearse(client: Client, run: Run, letters: dict[int, str], output: Output | None) -> None:
-    """The dry run: what would happen now to what is left."""
+def _go(client: Client, run: Run, letters: dict[int, str], output: Output | None, *, execute: bool, yes: bool) -> None:
+    """What a run has not settled yet: shown, or done."""
     settled = run.log.settled(run.act)
     left = {sequence: reason for sequence, reason in letters.items() if sequence not in settled}
-    show(judged(client, left), PLANNED, output or Output.TABLE)
-    say(f"Nothing was done. To {run.act} these {len(left)}: the same with --execute.")
-
-
-def _execute(run: Run, letters: list[int], output: Output | None, *, yes: bool) -> None:
-    settled = run.log.settled(run.act)
-    left = [sequence for sequence in letters if sequence not in settled]
     if len(left) < len(letters):
         say(f"{len(letters) - len(left)} are settled already, says {run.log.file}.")
     if not left:
         say(f"Nothing to {run.act}.")
-        return
+    elif execute:
+        _execute(run, list(left), output, yes=yes)
+    else:
+        _rehearse(client, run, left, output)
+
+
+def _rehearse(client: Client, run: Run, left: dict[int, str], output: Output | None) -> None:
+    """The dry run: what would happen now."""
+    show(judged(client, left), PLANNED, output or Output.TABLE)
+    say(f"Nothing was done. To {run.act} these {len(left)}: the same with --execute.")
+
+
+def _execute(run: Run, left: list[int], output: Output | None, *, yes: bool) -> None:
+    run.log.keep([])
     confirm(f"{run.act} {len(left)} dead letters.", str(len(left)), yes=yes)
     with Interrupt() as interrupt:
         with progress(messages()) as bar:

@@ -19,9 +19,10 @@ def moment(text: str | None, now: datetime | None = None) -> datetime | None:
     """
     if text is None:
         return None
-    if age := re.fullmatch(r"(\d{1,6})([smhdw])", text):
-        return (now or datetime.now(UTC)) - timedelta(**{UNITS[age[2]]: int(age[1])})
+    age = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     try:
+        if age:
+            return (now or datetime.now(UTC)) - timedelta(**{UNITS[age[2]]: int(age[1])})
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise CommandError(f"{text} is no time: say 30m, 2h, 3d, or 2026-11-30T08:00", Exit.USAGE) from None
@@ -41,6 +42,11 @@ def both(when: datetime | None, zone: str | None) -> str:
     """A moment here and, where it reads otherwise, there."""
     local = there(when, zone)
     return f"{here(when)} ({local})" if local and not local.startswith(here(when)) else here(when)
+
+
+def on_two_lines(text: str) -> str:
+    """A text as narrow as it can be, broken before its last word."""
+    return "\n".join(filter(None, text.rpartition(" ")[::2]))
 
 
 def ago(when: datetime, now: datetime) -> str:

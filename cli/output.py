@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-WIDE: Final = 120
+WIDE: Final = 140
 """Columns of a terminal from which tables show everything."""
 
 
@@ -101,7 +101,7 @@ def show_one(thing: BaseModel, output: Output, as_table: Callable[[Console], Non
 def table[Row](rows: Sequence[Row], columns: Sequence[Column[Row]], *, wide: bool) -> Table:
     """Rows as a table of the house."""
     shown = [column for column in columns if wide or not column.wide]
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in shown:
         justify = "right" if column.right else "left"
         made.add_column(column.heading, overflow="fold", no_wrap=column.whole, justify=justify)
@@ -153,6 +153,8 @@ def _paths(kind: type[BaseModel], under: tuple[str, ...] = ()) -> Iterator[tuple
 def _value(document: Any, path: Sequence[str]) -> str:  # noqa: ANN401 - JSON
     for name in path:
         document = document.get(name) if isinstance(document, dict) else None
+    if isinstance(document, bool):
+        return str(document).lower()
     if isinstance(document, list):
         return " ".join(json.dumps(one) if isinstance(one, dict) else str(one) for one in document)
     return "" if document is None else str(document)
