@@ -19,11 +19,11 @@ from cli.letter_view import Settled
 from cli.output import say
 from shared.letter_models import AT_ONCE, Judgement, Judgements
 
-DONE: Final = {"replay": {"reopen", "send"}, "discard": {"reopen", "send", "nothing", "capped", "gone"}}
-"""The outcomes that are what was asked for."""
+SETTLED: Final = {"reopen", "send", "gone"}
+"""The outcomes after which a letter is not there any more."""
 
-FINAL: Final = {"reopen", "send", "nothing", "gone"}
-"""The outcomes that no second try changes: a run that goes on leaves these letters out."""
+RESOLVED: Final = "resolved"
+"""Why a replay finds nothing to do and removes the letter all the same: its case went on since."""
 
 PATIENCE: Final = 0.05
 """How often somebody's Ctrl-C is looked for, in seconds."""
@@ -83,7 +83,7 @@ class Log:
         if self.file is None or not self.file.exists():
             return set()
         lines = filter(None, map(_read, self.file.read_bytes().splitlines()))
-        return {line.sequence for line in lines if line.act == act and line.outcome in FINAL}
+        return {line.sequence for line in lines if line.act == act and is_settled(line)}
 
     def keep(self, lines: Sequence[Settled]) -> None:
         """Write, and do not come back before it is on the disk.
@@ -114,15 +114,20 @@ class Run:
     send: Callable[[list[int]], Judgements]
     pace: Pace
     log: Log
+    done: int = 0
     counts: Counter[str] = field(default_factory=Counter[str])
     ended: CommandError | None = None
 
     def settle(self, sequences: Sequence[int], interrupt: Interrupt) -> Iterator[Settled]:
-        """Every letter once, each outcome in the log before it is told."""
-        for start in range(0, len(sequences), self.pace.at_once):
+        """Every letter once, each outcome in the log before it is told; what the app did not get to is asked again."""
+        left = list(sequences)
+        while left:
             next_at = time.monotonic() + self.pace.seconds
-            yield from self._ask(list(sequences[start : start + self.pace.at_once]))
-            if self.ended or start + self.pace.at_once >= len(sequences):
+            lines = self._ask(left[: self.pace.at_once])
+            yield from lines
+            told = {line.sequence for line in lines}
+            left = [sequence for sequence in left if sequence not in told]
+            if self.ended or not left:
                 return
             interrupt.wait(next_at)
             if interrupt.asked:
@@ -135,9 +140,10 @@ class Run:
             answer = self.send(sequences)
             lines = [self._line(one) for one in answer.letters]
             self.counts.update(line.outcome for line in lines)
+            self.done += sum(map(is_settled, lines))
             self.log.keep(lines)
-            if answer.stopped:
-                raise CommandError(f"The app stopped: {answer.stopped}.", Exit.UNAVAILABLE)
+            if answer.stopped or not lines:
+                raise CommandError(f"The app stopped: {answer.stopped or 'out of time'}.", Exit.UNAVAILABLE)
         except CommandError as error:
             self.ended = error
         return lines
@@ -148,17 +154,21 @@ class Run:
 
     def close(self, total: int, *, interrupted: bool) -> Exit:
         """Say what came of it, and how the command ends."""
-        done = sum(count for outcome, count in self.counts.items() if outcome in DONE[self.act])
         told = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.most_common())
-        say(f"{done} of {total} done{told and f' ({told})'}. Run {self.id}.")
+        say(f"{self.done} of {total} done{told and f' ({told})'}. Run {self.id}.")
         if self.ended:
             say(str(self.ended), "red")
-        if done == total:
+        if self.done == total:
             return Exit.DONE
-        if interrupted:
+        if interrupted and self.counts.total() < total:
             say("Interrupted. The same command goes on where this one ended." if self.log.file else "Interrupted.")
             return Exit.INTERRUPTED
         return self.ended.code if self.ended and not self.counts else Exit.PARTLY
+
+
+def is_settled(line: Settled) -> bool:
+    """Whether a letter is not there any more; a run that goes on leaves it out."""
+    return line.outcome in SETTLED or line.why == RESOLVED
 
 
 def _read(line: bytes) -> Settled | None:

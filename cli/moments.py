@@ -29,8 +29,8 @@ def moment(text: str | None, now: datetime | None = None) -> datetime | None:
 
 
 def here(when: datetime | None) -> str:
-    """A moment where the operator is."""
-    return f"{when.astimezone():%a %d %b %H:%M}" if when else ""
+    """A moment where the operator is; nothing for one that stands for none (the year 1)."""
+    return f"{when.astimezone():%a %d %b %H:%M}" if when and when.year > 1 else ""
 
 
 def there(when: datetime | None, zone: str | None) -> str:

@@ -62,6 +62,8 @@ CONFLICTS: Final[Mapping[str, str]] = {
     "own-change": "You have had a hand in this case: somebody else has to approve it.",
     "nothing-to-approve": "Only a refusal as mobile-changed can be approved.",
     "case-open": "A case of this person is still open: cancel it first, and wait until its passes are deleted.",
+    "another-run": "Somebody's run over dead letters is under way: wait until it ends (two minutes after a crash).",
+    "letter-unknown": "It was replayed or discarded, or never was: see ./firstpass dlq list.",
     "case-unknown": "See ./firstpass cases list, or look by --source and --subject.",
     "person-unknown": "Nothing is kept of this person.",
     "role-missing": "Ask for the app role, or somebody who has it.",

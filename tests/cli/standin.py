@@ -18,9 +18,10 @@ from shared.letter_models import Judgement, Judgements, LetterPage, LetterStats,
 class StandIn:
     """Serves in a thread of its own while it is entered.
 
-    `answers` gives the model, or the status of a problem, for "METHOD path"; dead letters have a life: `letters` by
-    sequence number, `fates` what becomes of each (replayed otherwise), `slow` seconds for each request that changes
-    something, `stop_at` a sequence number at which a run stops. `asked` holds every request, as (what, body, token).
+    `answers` gives the model, or the status of a problem, for "METHOD path"; `asked` holds every request, as (what, body,
+    who). Dead letters have a life: `letters` by sequence number, `fates` what becomes of each (replayed otherwise),
+    `slow` seconds for each request that changes something, `stop_at` a sequence number at which a run stops, `reach` how
+    many letters a request gets to.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class StandIn:
         self.letters: dict[int, LetterView] = {}
         self.fates: dict[int, tuple[str, str]] = {}
         self.slow = 0.0
-        self.stop_at = 0
+        self.stop_at, self.reach = 0, 100
         self.asked: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self.begun = threading.Event()
 
@@ -84,7 +85,7 @@ class StandIn:
             case ["POST dead-letters", "judge"]:
                 return Judgements(letters=[self._judgement(sequence) for sequence in body["sequences"]])
             case ["POST dead-letters", act] if act in {"replay", "discard"}:
-                return await self._change(body["sequences"])
+                return await self._change(act, body["sequences"][: self.reach])
             case _:
                 return (404, "no-such-act")
 
@@ -107,15 +108,18 @@ class StandIn:
         outcome, why = self.fates.get(sequence, ("send" if self.letters[sequence].kind == "event" else "reopen", ""))
         return Judgement.model_validate({"sequence": sequence, "outcome": outcome, "why": why or None})
 
-    async def _change(self, sequences: list[int]) -> Judgements:
+    async def _change(self, act: str, sequences: list[int]) -> Judgements:
         self.begun.set()
         await asyncio.sleep(self.slow)
         settled: list[Judgement] = []
         for sequence in sequences:
             if sequence == self.stop_at:
                 return Judgements(letters=settled, stopped="bus-unavailable")
-            settled.append(self._judgement(sequence))
-            if settled[-1].outcome in {"reopen", "send", "nothing"}:
+            judged = self._judgement(sequence)
+            if act == "discard" and sequence in self.letters and judged.outcome != "locked":
+                judged = Judgement(sequence=sequence, outcome="gone", why="discarded")
+            settled.append(judged)
+            if judged.outcome in {"reopen", "send", "gone"} or judged.why == "resolved":
                 self.letters.pop(sequence, None)
         return Judgements(letters=settled)
 

@@ -85,7 +85,7 @@ def test_requests_of_a_run_share_its_id_and_reason(api: StandIn, firstpass: Comm
 
 
 def test_what_was_not_replayed_ends_with_7_and_is_tried_again(api: StandIn, firstpass: Command, plan: Path) -> None:
-    api.fates = {1: ("locked", ""), 2: ("capped", "replay-cap"), 3: ("nothing", "not-refused")}
+    api.fates = {1: ("locked", ""), 2: ("capped", "replay-cap"), 3: ("nothing", "resolved")}
     assert firstpass("dlq", "replay", "--plan", plan, *DO).code == Exit.PARTLY
     api.fates = {}
     ran = firstpass("dlq", "replay", "--plan", plan, *DO)
@@ -101,6 +101,20 @@ def test_a_run_ends_where_the_app_stops(api: StandIn, firstpass: Command, plan: 
     assert outcomes(ran) == {1: "reopen", 2: "reopen"}
     assert "The app stopped: bus-unavailable." in ran.err
     assert len(api.bodies("POST dead-letters/replay")) == 1
+
+
+def test_what_the_app_did_not_get_to_is_asked_again(api: StandIn, firstpass: Command, plan: Path) -> None:
+    api.reach = 3
+    ran = firstpass("dlq", "replay", "--plan", plan, *DO, "--rate", "90/s")
+    assert (ran.code, set(outcomes(ran))) == (Exit.DONE, {1, 2, 3, 4})
+    assert [body["sequences"] for body in api.bodies("POST dead-letters/replay")] == [[1, 2, 3, 4], [4]]
+
+
+def test_an_app_that_gets_nowhere_ends_the_run(api: StandIn, firstpass: Command, plan: Path) -> None:
+    api.reach = 0
+    ran = firstpass("dlq", "replay", "--plan", plan, *DO)
+    assert ran.code == Exit.UNAVAILABLE
+    assert "out of time" in ran.err
 
 
 def test_a_run_that_cannot_begin_says_why(api: StandIn, firstpass: Command, plan: Path) -> None:
@@ -125,6 +139,7 @@ def test_a_line_that_a_crash_cut_short_counts_as_not_written(firstpass: Command,
 def test_a_discard_by_filter_needs_no_plan(api: StandIn, firstpass: Command, tmp_path: Path) -> None:
     api.letters = made_up.letters(made_up.letter(1), made_up.malformed(2))
     log = tmp_path / "log.ndjson"
+    api.fates[2] = ("nothing", "malformed-event")
     ran = firstpass("dlq", "discard", "--code", "malformed-event", *DO, "--log", log, "-o", "table")
     assert ran.code == Exit.DONE
     assert set(api.letters) == {1}
