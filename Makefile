@@ -43,6 +43,7 @@ bench: setup  ## joiners per second and CPU per joiner, through the real process
 
 docs: setup  ## write the pages that are made from the code
 	$(RUN) -m tests.house.generated
+	$(RUN) -m tests.house.picture
 
 bench-agenda: setup  ## what a sweep of the agenda costs when 100,000 other rows wait (a minute)
 	$(RUN) -m bench.agenda

@@ -18,10 +18,10 @@ from shared.letter_models import Judgement, Judgements, LetterPage, LetterStats,
 class StandIn:
     """Serves in a thread of its own while it is entered.
 
-    `answers` gives the model, or the status of a problem, for "METHOD path"; `asked` holds every request, as (what, body,
-    who). Dead letters have a life: `letters` by sequence number, `fates` what becomes of each (replayed otherwise),
-    `slow` seconds for each request that changes something, `stop_at` a sequence number at which a run stops, `reach` how
-    many letters a request gets to.
+    `answers` gives the model, or the status of a problem, for "METHOD path"; `asked` holds every request, as (what,
+    body, who). Dead letters have a life: `letters` by sequence number, `fates` what becomes of each (replayed
+    otherwise), `slow` seconds for each request that changes something, `stop_at` a sequence number at which a run
+    stops, `reach` how many letters a request gets to.
     """
 
     def __init__(self) -> None:
