@@ -63,7 +63,7 @@ def list_letters(
 ) -> None:
     """Dead letters, oldest first, without anything personal.
 
-    Example: ./firstpass dlq list --code graph-unavailable --since 12h
+    Example: ./firstpass dlq list --code not-a-joiner --since 12h
     """
     query = _query(code, since, until, device_path, min_replays)
     with client_of(context) as client:
@@ -119,7 +119,7 @@ def plan(
 ) -> None:
     """Freeze a choice of letters, with what a replay would make of each now. Changes nothing.
 
-    Example: ./firstpass dlq plan --code graph-unavailable --since 12h --file plan.json
+    Example: ./firstpass dlq plan --code not-a-joiner --since 12h --file plan.json
     """
     query = _query(code, since, until, device_path, min_replays)
     with client_of(context) as client:
@@ -149,7 +149,7 @@ def replay(
 ) -> None:
     """Return dead letters to where they came from; all guard rails run again. A dry run unless --execute.
 
-    Example: ./firstpass dlq replay --plan plan.json --reason "Graph is back" --rate 5/s --execute
+    Example: ./firstpass dlq replay --plan plan.json --reason "hire dates are back" --rate 5/s --execute
     """
     query = _query(code, since, until, device_path, min_replays)
     with client_of(context) as client:

@@ -53,6 +53,13 @@ WHY: Final[Mapping[str | None, str]] = {
 }
 """Why a case waits or was refused."""
 
+BROKERS: Final[Mapping[str | None, str]] = {
+    "MaxDeliveryCountExceeded": "run after run failed on it",
+    "TTLExpiredException": "it lay in the queue too long",
+    "unknown": "no reason given",
+}
+"""Why Service Bus itself laid a message aside."""
+
 CONFLICTS: Final[Mapping[str, str]] = {
     "issuing-now": "A run holds this case right now: try again in a few minutes.",
     "case-cancelled": "It is called off: HR has to announce the hire again.",
@@ -83,4 +90,4 @@ OUTCOMES: Final[Mapping[str, str]] = {
 
 def why(reason: str | None) -> str:
     """A reason in words, or as it is when it is none of ours."""
-    return WHY.get(reason, reason or "")
+    return {**WHY, **BROKERS}.get(reason, reason or "")

@@ -25,19 +25,19 @@ RUN = "5f1e" * 8
 
 
 def svg() -> str:
-    """Somebody looks, plans and replays after a night without Graph."""
-    console = Console(width=82, record=True, file=io.StringIO(), color_system="truecolor", force_terminal=True)
+    """Somebody looks, plans and replays after a night of missing hire dates."""
+    console = Console(width=92, record=True, file=io.StringIO(), color_system="truecolor", force_terminal=True)
     with _in("Europe/Amsterdam"):
         _ask(console, "dlq list --group --since 12h")
-        counts = (("graph-unavailable", 3), ("malformed-event", 1))
+        counts = (("not-a-joiner", 3), ("malformed-event", 1))
         oldest = NOW - 9 * HOUR
         _show(console, COUNTS, [ReasonCount(reason=reason, count=count, oldest=oldest) for reason, count in counts])
-        _ask(console, "dlq list --code graph-unavailable")
+        _ask(console, "dlq list --code not-a-joiner")
         _show(console, LETTERS, [_letter(1040, 9), _letter(1042, 3), _letter(1043, 3)])
         _ask(console, "dlq plan --since 12h --file night.json")
         _show(console, PLANNED, _planned())
         _say(console, "4 letters are in night.json. Next: ./firstpass dlq replay --plan night.json --reason …")
-        _ask(console, 'dlq replay --plan night.json --reason "Graph is back" --execute -o table')
+        _ask(console, 'dlq replay --plan night.json --reason "hire dates are back" --execute -o table')
         _say(console, "replay 4 dead letters.\nType 4 to go on: 4")
         _show(console, SETTLED, _settled())
         _say(console, f"3 of 4 done (2 reopen, 2 nothing). Run {RUN}.")
@@ -51,10 +51,10 @@ def _letter(sequence: int, hours_ago: int) -> LetterView:
 
 def _planned() -> list[Planned]:
     return [
-        Planned(sequence=1040, reason="graph-unavailable", outcome="reopen"),
+        Planned(sequence=1040, reason="not-a-joiner", outcome="reopen"),
         Planned(sequence=1041, reason="malformed-event", outcome="nothing", why="malformed-event"),
-        Planned(sequence=1042, reason="graph-unavailable", outcome="reopen"),
-        Planned(sequence=1043, reason="graph-unavailable", outcome="nothing", why="resolved"),
+        Planned(sequence=1042, reason="not-a-joiner", outcome="reopen"),
+        Planned(sequence=1043, reason="not-a-joiner", outcome="nothing", why="resolved"),
     ]
 
 
