@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.moments import both, here, on_two_lines, there
-from cli.output import Column, Sheet, facts
+from cli.output import Column, Sheet, clean, facts
 from cli.story import happenings
 from cli.words import why
 from shared.api_models import CaseStory, CaseView, Contact
@@ -79,7 +79,7 @@ def timeline(shown: Shown) -> Table:
     made.add_column(overflow="fold")
     for at, what in happenings(shown.history):
         local = there(at, shown.case.time_zone).rpartition(" ")[0]
-        made.add_row(here(at), local if local != here(at) else "", Text(what))
+        made.add_row(here(at), local if local != here(at) else "", Text(clean(what)))
     return made
 
 

@@ -6,6 +6,7 @@ Data goes to stdout, everything else to stderr. Colour only on a terminal, and n
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,12 @@ def messages() -> Console:
 
 def say(text: str, style: str = "") -> None:
     """Tell a person something, as it is."""
-    messages().print(Text(text, style=style), soft_wrap=True)
+    messages().print(Text(clean(text), style=style), soft_wrap=True)
+
+
+def clean(text: str) -> str:
+    """A text that cannot command a terminal: whoever may put messages on a queue chose some of its letters."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def progress(console: Console) -> Progress:
@@ -106,7 +112,7 @@ def table[Row](rows: Sequence[Row], columns: Sequence[Column[Row]], *, wide: boo
         justify = "right" if column.right else "left"
         made.add_column(column.heading, overflow="fold", no_wrap=column.whole, justify=justify)
     for row in rows:
-        made.add_row(*(Text(column.cell(row)) for column in shown))
+        made.add_row(*(Text(clean(column.cell(row))) for column in shown))
     return made
 
 
@@ -117,7 +123,7 @@ def facts(pairs: Mapping[str, str]) -> Table:
     made.add_column(overflow="fold")
     for name, value in pairs.items():
         if value:
-            made.add_row(name, Text(value))
+            made.add_row(name, Text(clean(value)))
     return made
 
 
@@ -157,7 +163,12 @@ def _value(document: Any, path: Sequence[str]) -> str:  # noqa: ANN401 - JSON
         return str(document).lower()
     if isinstance(document, list):
         return " ".join(json.dumps(one) if isinstance(one, dict) else str(one) for one in document)
-    return "" if document is None else str(document)
+    return "" if document is None else _no_formula(str(document))
+
+
+def _no_formula(text: str) -> str:
+    """A text that a spreadsheet takes for one, whoever wrote it; numbers stay as they are."""
+    return f"'{text}" if re.match(r"[=@\t\r]|[+-](?![\d.]+$)", text) else text
 
 
 def _csv_line(values: Iterable[str]) -> str:

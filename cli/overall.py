@@ -10,7 +10,7 @@ from rich.text import Text
 from cli.exits import Exit
 from cli.moments import ago, here
 from cli.options import Format, Why, client_of
-from cli.output import Output, facts, say, show_one
+from cli.output import Output, clean, facts, say, show_one
 from shared.api_models import Done, PauseWish, Reasoned, StatusView
 from shared.states import State
 
@@ -93,7 +93,7 @@ def _print(found: StatusView, console: Console) -> None:
     console.print(facts(pairs))
     console.print(Text("\nWants a look" if wanted else "\nNothing wants a look.", style="bold"))
     for line in wanted:
-        console.print(Text(f"  {line}", style="yellow"))
+        console.print(Text(clean(f"  {line}"), style="yellow"))
         for case_id in _cases_of(found, line)[:SHOWN]:
             console.print(f"    {case_id}")
         if len(_cases_of(found, line)) > SHOWN:

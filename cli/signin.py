@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -50,9 +51,10 @@ def sandbox_token(name: str) -> str:
 
 def entra_token(scope: str) -> Callable[[], str]:
     """Tokens of whoever is signed in here (Azure CLI, PowerShell, a managed identity …)."""
-    from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - half a second, only where needed
+    from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415 - half a second
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - as above
 
+    logging.getLogger("azure").setLevel(logging.CRITICAL)  # a page about every way to sign in that does not apply
     credential = DefaultAzureCredential()
 
     def token() -> str:
@@ -60,5 +62,7 @@ def entra_token(scope: str) -> Callable[[], str]:
             return credential.get_token(scope).token
         except ClientAuthenticationError:
             raise CommandError("Nobody is signed in here: az login, then try again.", Exit.NOT_ALLOWED) from None
+        except AzureError:
+            raise CommandError("Entra gives no token: it cannot be reached.", Exit.UNAVAILABLE) from None
 
     return token

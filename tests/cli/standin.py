@@ -21,14 +21,14 @@ class StandIn:
     `answers` gives the model, or the status of a problem, for "METHOD path"; `asked` holds every request, as (what,
     body, who). Dead letters have a life: `letters` by sequence number, `fates` what becomes of each (replayed
     otherwise), `slow` seconds for each request that changes something, `stop_at` a sequence number at which a run
-    stops, `reach` how many letters a request gets to.
+    stops, `reach` how many letters a request gets to. With `redirects` an answer that is a text is where to go.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, BaseModel | tuple[int, str] | str] = {}
         self.letters: dict[int, LetterView] = {}
         self.fates: dict[int, tuple[str, str]] = {}
-        self.slow = 0.0
+        self.slow, self.redirects = 0.0, False
         self.stop_at, self.reach = 0, 100
         self.asked: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self.begun = threading.Event()
@@ -66,6 +66,8 @@ class StandIn:
             answer = self.answers[what]
         else:
             answer = await self._letters(what, body)
+        if isinstance(answer, str) and self.redirects:
+            raise web.HTTPFound(answer)
         if isinstance(answer, str):
             return web.Response(text=answer)
         if isinstance(answer, tuple):

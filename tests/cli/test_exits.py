@@ -81,6 +81,20 @@ def test_nobody_answers(firstpass: Command) -> None:
     assert (ran.code, ran.err) == (Exit.UNAVAILABLE, f"Nothing answers at http://127.0.0.1:{port}.\n")
 
 
+def test_nobody_is_signed_in(firstpass: Command) -> None:
+    settings = {"FIRSTPASS_SCOPE": "api://firstpass/.default", "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
+    ran = firstpass("--url", "https://app.invalid", "status", **settings)
+    assert (ran.code, ran.err) == (Exit.NOT_ALLOWED, "Nobody is signed in here: az login, then try again.\n")
+
+
+def test_a_platform_that_sends_to_its_sign_in_page_is_not_followed(api: StandIn, firstpass: Command) -> None:
+    api.answers["GET status"] = "https://login.example.com/"
+    api.redirects = True
+    ran = firstpass("status")
+    assert ran.code == Exit.NOT_ALLOWED
+    assert len(api.asked) == 1
+
+
 @pytest.mark.parametrize("answer", ["not json", '{"now": 1}'])
 def test_an_answer_that_is_not_ours_is_an_error(api: StandIn, firstpass: Command, answer: str) -> None:
     api.answers["GET status"] = answer

@@ -189,3 +189,15 @@ def test_filters_travel_to_the_app(api: StandIn, firstpass: Command) -> None:
             "minReplays": "2",
         }
     ]
+
+
+def test_what_a_stranger_wrote_commands_neither_terminal_nor_spreadsheet(api: StandIn, firstpass: Command) -> None:
+    wrote = {"case_id": None, "kind": "event"}
+    api.letters = made_up.letters(
+        made_up.letter(1, "\x1b[2J\u202etxt", description="=HYPERLINK(0)", **wrote),
+        made_up.letter(2, "-1+1", description="+12015550100", **wrote),
+    )
+    assert not {"\x1b", "\u202e"} & set(firstpass("dlq", "list").out)
+    rows = list(csv.DictReader(io.StringIO(firstpass("dlq", "list", "-o", "csv").out)))
+    assert [row["description"] for row in rows] == ["'=HYPERLINK(0)", "+12015550100"]
+    assert rows[1]["reason"] == "'-1+1"
