@@ -12,7 +12,7 @@ from cli.client import Client
 from cli.exits import Exit
 from cli.letter_plan import chosen, judged, log_beside, write_plan
 from cli.letter_run import Interrupt, Log, Pace, Run
-from cli.letter_view import COUNTS, LETTERS, PLANNED, SETTLED, print_letter
+from cli.letter_view import COUNTS, LETTERS, PLANNED, SETTLED, Settled, print_letter
 from cli.moments import moment
 from cli.options import (
     Code,
@@ -31,7 +31,7 @@ from cli.options import (
     Yes,
     client_of,
 )
-from cli.output import Output, messages, progress, say, show, show_one
+from cli.output import STREAMED, Output, messages, progress, say, show, show_one
 from cli.questions import confirm
 from shared.events import DevicePath
 from shared.letter_models import (
@@ -221,12 +221,17 @@ def _rehearse(client: Client, run: Run, left: dict[int, str], output: Output | N
 def _execute(run: Run, left: list[int], output: Output | None, *, yes: bool) -> None:
     run.log.keep([])
     confirm(f"{run.act} {len(left)} dead letters.", str(len(left)), yes=yes)
+    form, kept = output or Output.NDJSON, list[Settled]()
     with Interrupt() as interrupt:
         with progress(messages()) as bar:
             task = bar.add_task(run.act, total=len(left))
-            rows = run.settle(left, interrupt)
-            counted = (row for row in rows if bar.advance(task) is None)
-            show(counted, SETTLED, output or Output.NDJSON)
+            rows = (row for row in run.settle(left, interrupt) if bar.advance(task) is None)
+            if form in STREAMED:
+                show(rows, SETTLED, form)
+            else:
+                kept += rows
+        if form not in STREAMED:  # below the bar, not in it
+            show(kept, SETTLED, form)
         end = run.close(len(left), interrupted=interrupt.asked)
     if end is not Exit.DONE:
         raise typer.Exit(end)

@@ -34,6 +34,10 @@ class Output(StrEnum):
     CSV = "csv"
 
 
+STREAMED: Final = {Output.NDJSON, Output.CSV}
+"""The forms that are printed row by row, as they come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column[Row]:
     """A column of a table: how a row fills it. `whole` is never broken; `wide` is left out where there is no room."""
