@@ -25,9 +25,9 @@ demo: setup  ## watch a cohort of joiners get their passes, on this machine alon
 sandbox: setup  ## start the stand-ins and the app, and keep them until Ctrl-C
 	@./firstpass sandbox
 
-test: setup  ## prove it: unit, contract, sandbox, acceptance
+test: setup  ## prove it: unit, contract, command, sandbox, acceptance
 	$(RUN) -m pytest tests/unit
-	$(RUN) -m pytest -n 3 --dist loadfile tests/life tests/contract tests/sandbox tests/acceptance tests/house
+	$(RUN) -m pytest -n 3 --dist loadfile tests/life tests/contract tests/cli tests/sandbox tests/acceptance tests/house
 
 test-slow: setup  ## every time zone's every transition for five years
 	$(RUN) -m pytest tests/slow -m slow
@@ -43,6 +43,7 @@ bench: setup  ## joiners per second and CPU per joiner, through the real process
 
 docs: setup  ## write the pages that are made from the code
 	$(RUN) -m tests.house.generated
+	$(RUN) -m tests.house.picture
 
 bench-agenda: setup  ## what a sweep of the agenda costs when 100,000 other rows wait (a minute)
 	$(RUN) -m bench.agenda

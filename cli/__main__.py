@@ -1,80 +1,58 @@
 """`./firstpass …`: what the command can do. `--help` teaches it."""
 
-import json
-from pathlib import Path
+import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.cohort import CohortError, read_cohort
-from cli.demo import DemoError, run_cohort
-from cli.show import show
-from cli.stage import ROOT
+from cli.cases import cases
+from cli.exits import CommandError
+from cli.letters import dlq
+from cli.local import demo, sandbox
+from cli.output import say
+from cli.overall import pause, resume, status
+from cli.people import people
 
-USAGE = 2
-COLUMNS = (
-    SpinnerColumn(),
-    TextColumn("{task.description:<28}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeElapsedColumn(),
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
-COHORTS = Path(__file__).parent / "cohorts"
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Firstpass: a pass for every new joiner.")
 
 
 @app.callback()
-def firstpass() -> None:
-    """Firstpass: a pass for every new joiner, on their own phone, and nothing else."""
-
-
-@app.command()
-def demo(
-    cohort: Annotated[Path, typer.Option(help="A cohort file.", show_default="the built-in one")] = COHORTS
-    / "demo.json",
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout, nothing else.")] = False,
-    keep: Annotated[Path | None, typer.Option(help="Keep the logs of every process in this folder.")] = None,
+def firstpass(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Option(envvar="FIRSTPASS_URL", help="Where the app is.")] = None,
+    known_as: Annotated[
+        str | None, typer.Option("--as", help="In a sandbox: be somebody else, by any name.", metavar="NAME")
+    ] = None,
 ) -> None:
-    """Run a cohort of joiners through the app, over the real SDKs and protocols, on this machine alone.
+    """Firstpass: a pass for every new joiner, on their own phone, and nothing else.
 
-    Starts the stand-ins for Service Bus, Entra, and Twilio, Azurite, and the app itself; sends the cohort's events;
-    shows what every phone received, what Entra holds, what waits and what was refused. Ends by itself.
+    demo and sandbox run on this machine alone; the others ask the app at FIRSTPASS_URL, as whoever signed in with az.
     """
-    messages = Console(stderr=True)
+    context.obj = (url, known_as)
+
+
+app.command()(demo)
+app.command()(sandbox)
+app.command()(status)
+app.command()(pause)
+app.command()(resume)
+app.add_typer(cases, name="cases")
+app.add_typer(dlq, name="dlq")
+app.add_typer(people, name="people")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command, and end with its exit code."""
     try:
-        with Progress(*COLUMNS, console=messages, transient=True) as bar:
-            task = bar.add_task("starting the sandbox", total=None)
-            outcome = run_cohort(
-                read_cohort(cohort),
-                lambda number, total, subject: bar.update(task, completed=number, total=total, description=subject),
-                keep,
-            )
-    except (CohortError, DemoError) as error:
-        messages.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(USAGE) from None
-    if as_json:
-        print(json.dumps(outcome.as_json(), indent=2))  # noqa: T201 - the answer
-    else:
-        show(outcome, Console())
-
-
-@app.command()
-def sandbox(
-    settings: Annotated[
-        Path, typer.Option(help="The app's settings.", show_default="local.settings.sample.json")
-    ] = ROOT / "local.settings.sample.json",
-    *,
-    free_ports: Annotated[bool, typer.Option(help="Choose free ports instead of the fixed ones.")] = False,
-) -> None:
-    """Start the stand-ins and the app, and keep them until Ctrl-C."""
-    from cli.sandbox import keep_sandbox  # noqa: PLC0415 - only this command needs it
-
-    keep_sandbox(settings, Console(stderr=True), free_ports=free_ports)
+        app(arguments, prog_name="firstpass")
+    except CommandError as error:
+        say(str(error), "red")
+        sys.exit(error.code)
 
 
 if __name__ == "__main__":
-    app(prog_name="firstpass")
+    main()

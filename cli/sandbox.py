@@ -14,6 +14,10 @@ from sandbox.process import NotReadyError, Service
 from sandbox.stack import Stack
 from shared.settings import Settings, SettingsError
 
+COMMANDS = """For the operators' commands in another terminal (you hold every role there; --as makes you somebody else):
+
+  export FIRSTPASS_URL={url}
+  ./firstpass status"""
 FAILED = 1
 USAGE = 2
 
@@ -25,7 +29,7 @@ def keep_sandbox(file: Path, messages: Console, *, free_ports: bool) -> None:
         given = json.loads(file.read_text())["Values"]
         with Stack({} if free_ports else PORTS) as stack:
             host = asyncio.run(_start(stack, {**given, **stack.addresses}))
-            said = f"{table(stack)}\n\nThe app runs; its log: {host.log}"
+            said = f"{table(stack)}\n\nThe app runs; its log: {host.log}\n{COMMANDS.format(url=stack.app_url)}"
             messages.print(said, markup=False, highlight=False, soft_wrap=True)
             signal.pause()
     except (OSError, ValueError, KeyError, TypeError):

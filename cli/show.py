@@ -12,21 +12,10 @@ from rich.text import Text
 
 from cli.outcome import WAITING, CaseOutcome, Outcome
 from cli.story import tell
+from cli.words import WHY
 from shared.states import State
 
 STYLE: Final = {"sms": "cyan", "whatsapp": "green"}
-WHY: Final = {
-    None: "its time has not come",
-    "user-not-found": "the account does not exist yet",
-    "account-disabled": "the account is still disabled",
-    "foreign-pass": "somebody else's pass is still valid",
-    "paused": "issuing is paused",
-    "quiet-hours": "it is night for the joiner",
-    "rehearsal": "only rehearsed: it would have been sent",
-    "phone-unreachable": "the phone was out of reach",
-    "expired-unused": "the pass before ran out unused",
-    "pass-gone": "the pass before is gone",
-}
 ENDED: Final = {State.ONBOARDED: "made it", State.GAVE_UP: "given up", State.CANCELLED: "called off"}
 
 

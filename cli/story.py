@@ -1,11 +1,15 @@
 """A case's history in words, for a person: what happened, in the joiner's local time."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from shared.api_models import MoveView
 from shared.ports import Move
 from shared.states import Act, State
+
+OPERATOR: Final = "operator:"
 
 _WORDS: Final[Mapping[tuple[str, State], str]] = {
     ("event", State.ANNOUNCED): "HR's event is written down",
@@ -31,6 +35,8 @@ _WORDS: Final[Mapping[tuple[str, State], str]] = {
     (Act.REVOKE, State.REFUSED): "passes deleted",
     (Act.REVOKE, State.ONBOARDED): "passes deleted",
     (Act.REVOKE, State.ANNOUNCED): "older passes deleted",
+    (OPERATOR, State.ANNOUNCED): "an operator opens it again",
+    (OPERATOR, State.CANCELLED): "an operator calls it off",
     **{(Act.WIPE, state): "what is personal is wiped" for state in State},
 }
 """By who moved the case, and where to; what is not here interests nobody."""
@@ -38,13 +44,19 @@ _WORDS: Final[Mapping[tuple[str, State], str]] = {
 
 def tell(history: Iterable[Move], zone: str) -> list[tuple[str, str]]:
     """When (local time) and what, oldest first."""
-    told: list[tuple[str, str]] = []
+    return [(f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M}", what) for at, what in happenings(history)]
+
+
+def happenings(history: Iterable[Move | MoveView]) -> list[tuple[datetime, str]]:
+    """When (UTC) and what, oldest first."""
+    told: list[tuple[datetime, str]] = []
     for move in history:
-        words = _WORDS.get((move.actor, move.to_state))
+        actor = OPERATOR if move.actor.startswith(OPERATOR) else move.actor
+        words = _WORDS.get((actor, move.to_state))
         if words is None or ("{receipt}" in words and move.receipt is None):
             continue
         what = words.format(
             issuance=move.issuance, channel=move.channel or "", reason=move.reason or "", receipt=move.receipt
         )
-        told.append((f"{move.at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M}", what))
+        told.append((move.at, what))
     return told

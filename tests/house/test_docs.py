@@ -3,19 +3,23 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from typer.core import TyperCommand as Command
 from typer.main import get_command
 
 from cli.__main__ import app
+from cli.exits import Exit
 from sandbox.__main__ import PORTS
 from shared.contract import json_schema
 from shared.errors import Reason
+from shared.letter_models import Judgement
 from shared.plan import PATHS
 from shared.settings import REQUIRED, SETTINGS
 from shared.states import LEGAL, Act, State
 from shared.telemetry import Event
-from tests.house import generated
+from tests.house import generated, picture
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -80,14 +84,77 @@ def test_the_table_of_device_paths_is_the_one_in_the_code() -> None:
         assert one_time == ("yes" if needs.one_time_allowed else "no")
 
 
-def test_every_command_and_option_is_in_the_quickstart_and_has_help() -> None:
-    text = (DOCS / "quickstart.md").read_text()
+def commands() -> dict[str, Command]:
+    """Every command that can be typed, by its name, nested ones too."""
+    found: dict[str, Command] = {}
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
-        assert command.help
-        assert f"firstpass {name}" in text
-        for parameter in command.params:
-            assert parameter.opts[0] in text, parameter.opts
-            assert parameter.help
+        nested = getattr(command, "commands", None)
+        found |= {f"{name} {inner}": one for inner, one in nested.items()} if nested else {name: command}
+    return found
+
+
+COMMANDS = commands()
+ON_THIS_MACHINE = ("demo", "sandbox")
+FILTERS = {"--code", "--since", "--until", "--device-path", "--min-replays"}
+EVERYWHERE = {"--output"}
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_teaches_itself(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.help
+    assert name in ON_THIS_MACHINE or f"Example: ./firstpass {name.partition(' ')[0]}" in command.help.replace(
+        "--as colleague ", ""
+    )
+    assert [parameter.name for parameter in command.params if not getattr(parameter, "help", None)] == []
+
+
+@pytest.mark.parametrize("name", ON_THIS_MACHINE)
+def test_what_runs_on_this_machine_is_in_the_quickstart(name: str) -> None:
+    text = (DOCS / "quickstart.md").read_text()
+    assert f"firstpass {name}" in text
+    assert [parameter.opts[0] for parameter in COMMANDS[name].params if parameter.opts[0] not in text] == []
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ON_THIS_MACHINE])
+def test_every_other_command_and_option_is_on_the_operators_page(name: str) -> None:
+    role, what, options = rows("operators.md")[name]
+    assert role in {"reader", "operator", "approver"}
+    has = {parameter.opts[0] for parameter in COMMANDS[name].params if parameter.opts[0].startswith("-")} - EVERYWHERE
+    told = set(re.findall(r"`(--[a-z-]+)`", f"{what} {options}"))
+    assert has <= told | (FILTERS if "filters" in options else set())
+    assert told - {"--reason"} <= has
+
+
+def test_what_holds_for_every_command_is_on_the_operators_page() -> None:
+    text = (DOCS / "operators.md").read_text()
+    for option in (
+        *FILTERS,
+        *EVERYWHERE,
+        "--url",
+        "--as",
+        "FIRSTPASS_URL",
+        "FIRSTPASS_SCOPE",
+        "FIRSTPASS_SANDBOX_ROLES",
+    ):
+        assert option in text, option
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == set(Exit)
+    assert set(get_args(Judgement.model_fields["outcome"].annotation)) <= set(rows("operators.md"))
+
+
+@pytest.mark.parametrize("page", ["operators.md", "quickstart.md"])
+def test_what_a_page_says_to_type_can_be_typed(page: str) -> None:
+    typed = re.findall(r"\./firstpass ([a-z][^\n`|>]*)", (DOCS / page).read_text())
+    assert typed
+    for line in typed:
+        words = line.partition(" #")[0]
+        (name,) = [name for name in COMMANDS if f"{words} ".startswith(f"{name} ")]
+        can = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<= )--?[a-z][a-z-]*", words)) <= can, line
+
+
+def test_the_picture_of_the_operators_page_is_the_commands_own() -> None:
+    assert picture.FILE.read_text() == picture.svg(), "run python -m tests.house.picture"
 
 
 def test_the_published_schema_is_the_contract() -> None:

@@ -1,0 +1,96 @@
+"""How cases look in a terminal."""
+
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.moments import both, here, on_two_lines, there
+from cli.output import Column, Sheet, clean, facts
+from cli.story import happenings
+from cli.words import why
+from shared.api_models import CaseStory, CaseView, Contact
+
+
+class Shown(CaseStory):
+    """A case, its history, and what is personal if somebody asked for that."""
+
+    contact: Contact | None = None
+
+
+def next_step(case: CaseView) -> str:
+    """What a case needs next, and when, where the operator is."""
+    return f"{case.next_step.act} {here(case.next_step.due)}" if case.next_step else "nothing"
+
+
+def joiners_time(case: CaseView) -> str:
+    """When the next step is for the joiner, where they are."""
+    return there(case.next_step.due, case.time_zone) if case.next_step else ""
+
+
+def message(case: CaseView) -> str:
+    """How the pass went, and what is known of that."""
+    return " ".join(filter(None, (case.channel, case.receipt)))
+
+
+CASES: Final = Sheet(
+    CaseView,
+    (
+        Column[CaseView]("case", lambda case: case.case_id, whole=True),
+        Column[CaseView]("state, why", lambda case: f"{case.state}\n{case.reason or ''}".strip()),
+        Column[CaseView]("next", lambda case: next_step(case).replace(" ", "\n", 1), whole=True),
+        Column[CaseView]("joiner's time", lambda case: on_two_lines(joiners_time(case)), wide=True),
+        Column[CaseView]("message", message, wide=True),
+        Column[CaseView]("devices", lambda case: "\n".join(case.device_paths), wide=True),
+    ),
+)
+
+
+def print_case(shown: Shown, console: Console) -> None:
+    """A case for a person: how it stands, then its story, oldest first."""
+    case, zone = shown.case, shown.case.time_zone
+    waits = case.next_step is not None or case.reason is not None
+    pairs = {
+        "case": case.case_id,
+        "state": case.state,
+        "why": f"{why(case.reason)}{f' ({case.reason})' if case.reason else ''}" if waits and _has_why(case) else "",
+        "next": f"{case.next_step.act} {both(case.next_step.due, zone)}" if case.next_step else "nothing",
+        "opens": both(case.opens_at, zone),
+        "sent": both(case.sent_at, zone),
+        "ends": both(case.pass_ends_at, zone),
+        "message": message(case),
+        "passes": f"{case.issuance} asked for, {case.spent} spent",
+        "devices": ", ".join(case.device_paths),
+        "contact": "kept" if case.contact_kept else "wiped",
+        **(_personal(shown.contact) if shown.contact else {}),
+    }
+    console.print(facts(pairs))
+    elsewhere = f", here and in {zone}" if zone else ""
+    console.print(Text(f"\nWhat happened{elsewhere}", style="bold"))
+    console.print(timeline(shown))
+
+
+def timeline(shown: Shown) -> Table:
+    """Everything that happened, oldest first; the joiner's time stands beside where it is another."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(no_wrap=True)
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for at, what in happenings(shown.history):
+        local = there(at, shown.case.time_zone).rpartition(" ")[0]
+        made.add_row(here(at), local if local != here(at) else "", Text(clean(what)))
+    return made
+
+
+def _has_why(case: CaseView) -> bool:
+    return case.reason is not None or case.state == "announced"
+
+
+def _personal(contact: Contact) -> dict[str, str]:
+    return {
+        "subject": f"{contact.subject} at {contact.source}",
+        "person": contact.user,
+        "object id": contact.user_id or "",
+        "number": contact.mobile_phone or "",
+    }

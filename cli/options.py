@@ -1,0 +1,36 @@
+"""Options that several commands share, and the client they ask with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.client import Client
+from cli.output import Output
+from shared.events import DevicePath
+
+Format = Annotated[Output, typer.Option("--output", "-o", help="table, json, ndjson or csv, on stdout.")]
+FormatOfRun = Annotated[
+    Output | None,
+    typer.Option("--output", "-o", help="table, json, ndjson, csv.", show_default="a table; with --execute ndjson"),
+]
+Why = Annotated[str, typer.Option("--reason", help="Why you do this; it is written to the audit first.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+User = Annotated[str, typer.Option("--user", help="The person's Entra object id.")]
+
+Code = Annotated[str | None, typer.Option("--code", help="Only those with this reason code.")]
+CodeOrReason = Annotated[str | None, typer.Option("--code", "--reason", help="Only those with this reason code.")]
+Since = Annotated[str | None, typer.Option("--since", help="Only letters written since: 2h, 3d, 2026-11-30T08:00.")]
+Until = Annotated[str | None, typer.Option("--until", help="Only letters written until: 2h, 3d, 2026-11-30T08:00.")]
+OfPath = Annotated[DevicePath | None, typer.Option("--device-path", help="Only joiners with this device path.")]
+MinReplays = Annotated[int | None, typer.Option("--min-replays", min=0, help="Only letters replayed so often.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="A file made by dlq plan: exactly these letters.")]
+Rate = Annotated[str, typer.Option("--rate", help="How fast: 1/s, 20/s, 30/m.")]
+LogFile = Annotated[Path | None, typer.Option("--log", help="Where each letter's outcome is kept.")]
+Execute = Annotated[bool, typer.Option("--execute", help="Do it. Without this you only see what would happen.")]
+
+
+def client_of(context: typer.Context) -> Client:
+    """The client, as the options before the command say."""
+    url, known_as = context.find_root().obj
+    return Client(url, known_as)
