@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from tests.acceptance.hands import (
     messages,
     nudge,
     pass_on,
-    short_locks,
     start_host,
     values,
 )
@@ -32,8 +30,8 @@ DELIVERY = datetime.fromisoformat("2026-12-06T15:00:00Z")
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
-    with Stack(arguments=short_locks(tmp_path, 4)) as stack:
+async def stage() -> AsyncGenerator[Stage]:
+    with Stack() as stack:
         stack.clock.set_now(datetime.fromisoformat(NOW))
         async with on_stage(stack, values(stack)) as stage:
             yield stage

