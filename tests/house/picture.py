@@ -46,7 +46,8 @@ def svg() -> str:
 
 
 def _letter(sequence: int, hours_ago: int) -> LetterView:
-    return letter(sequence, written_at=NOW - hours_ago * HOUR, case_id=hashlib.md5(b"%d" % sequence).hexdigest())  # noqa: S324
+    case_id = hashlib.md5(b"%d" % sequence).hexdigest()  # noqa: S324
+    return letter(sequence, "not-a-joiner", written_at=NOW - hours_ago * HOUR, case_id=case_id)
 
 
 def _planned() -> list[Planned]:
