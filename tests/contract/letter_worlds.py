@@ -25,7 +25,7 @@ from tests.fakes.letters import Again, FakeLetters, Method, When
 
 PATIENT = Patience(each=5.0, total=20.0, pause=0.05)
 IMPATIENT = Patience(each=5.0, total=10.0, pause=0.05, tries=2)
-LOCK_SECONDS = 2
+LOCK_SECONDS = 4
 LULL = 0.3
 ROOT = Path(__file__).parent.parent.parent
 

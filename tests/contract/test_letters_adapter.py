@@ -97,7 +97,8 @@ async def test_a_process_that_dies_between_sending_and_completing_doubles_nothin
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_connection_that_breaks_in_mid_send_is_bridged(world: BrokerWorld, when: str) -> None:
+async def test_a_connection_that_breaks_in_mid_send_is_bridged(slow_locks: BrokerWorld, when: str) -> None:
+    world = slow_locks
     world.letters = world.letters_with(PATIENT)
     await world.put(b"1", b"2")
     await world.fault(f"send/{EVENTS}", kind="drop", when=when, times=2)
