@@ -61,7 +61,7 @@ async def test_an_operator_looks_pauses_and_sends_again(stage: Stage) -> None:
     await run("cases", "reissue", case["caseId"], "--reason", "no", "--yes", code=2)  # too short to be a reason
 
     exported = json.loads(await run("people", "export", "--user", user_id(1), *WHY))
-    assert exported["case"]["case"]["caseId"] == case["caseId"]
+    assert exported["cases"][0]["case"]["caseId"] == case["caseId"]
     await run("people", "forget", "--user", user_id(1), *WHY, "--yes", code=1)  # the case is open
     await run("cases", "cancel", case["caseId"], *WHY, "--yes")
     assert (await told("status"))["cases"] == {"cancelled": 1}

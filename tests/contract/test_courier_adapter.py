@@ -482,7 +482,7 @@ async def test_nothing_keeps_the_pass_or_the_sdks_error(
     gc.collect()
     gc.disable()
     try:
-        await courier.send(NUMBER, channel, None, joined(), "case-1-1", NOW + (0.4 if end == "silent" else 30.0))
+        await courier.send(NUMBER, channel, None, joined(), "case-1-1", NOW + (2.0 if end == "silent" else 30.0))
     except FirstpassError as raised:
         error = raised
     try:

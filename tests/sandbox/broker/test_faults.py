@@ -90,7 +90,7 @@ async def test_the_repository_s_config_is_the_product_s() -> None:
     assert (joiners.name, joiners.lock, joiners.max_delivery_count) == ("joiners", 300_000, 10)
     assert (joiners.detects_duplicates, joiners.duplicate_window, joiners.dead_letter_expired) == (True, 600_000, True)
     assert joiners.forward_dead_letters_to == dead.name == "joiners-dead-letters"
-    assert (dead.lock, dead.max_delivery_count, dead.default_ttl) == (300_000, 10, None)
+    assert (dead.lock, dead.max_delivery_count, dead.default_ttl) == (300_000, 2000, None)  # operators walk it
 
 
 # ------------------------------------------------------------------------------------------------ faults, the control
