@@ -330,7 +330,7 @@ async def test_nothing_keeps_the_record_or_the_sdks_error(
     gc.collect()
     gc.disable()
     try:
-        await ask(courier, method, message.id, courier._clock.monotonic() + (0.4 if end == "silent" else 30.0))
+        await ask(courier, method, message.id, courier._clock.monotonic() + (2.0 if end == "silent" else 30.0))
     except FirstpassError as raised:
         error = raised
     try:
