@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from logging import WARNING
 
 from shared.errors import Forged
-from shared.events import Receipt
+from shared.events import Delivery, Receipt
 from shared.hearing import record_receipt
 from shared.ports import Clock, Ledger, ReceiptReader
 from shared.run import record
@@ -35,7 +35,7 @@ class Receipts:
         except Forged:
             emit(Event.FORGED, WARNING)
             return False
-        if receipt:
+        if receipt and receipt.word.delivery is not Delivery.QUEUED:  # that it is on its way we know ourselves
             await self._write(receipt)
         return True
 
