@@ -58,7 +58,8 @@ def refuse(wrong: Sequence[str], total: int) -> None:
     """
     if wrong:
         lines = "".join(f"\n  {line}" for line in wrong)
-        raise CommandError(f"{len(wrong)} of {total} events are wrong, so none is sent:{lines}", Exit.USAGE)
+        count = len({line.partition(":")[0] for line in wrong})
+        raise CommandError(f"{count} of {total} events are wrong, so none is sent:{lines}", Exit.USAGE)
 
 
 def _read(file: Path) -> tuple[str, datetime]:
