@@ -12,6 +12,7 @@ from cli.local import demo, sandbox
 from cli.output import say
 from cli.overall import pause, resume, status
 from cli.people import people
+from cli.send import send
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +41,7 @@ app.command()(sandbox)
 app.command()(status)
 app.command()(pause)
 app.command()(resume)
+app.command()(send)
 app.add_typer(cases, name="cases")
 app.add_typer(dlq, name="dlq")
 app.add_typer(people, name="people")

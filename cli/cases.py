@@ -2,22 +2,26 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cli.case_view import CASES, Shown, print_case
 from cli.client import Client
 from cli.exits import CommandError, Exit
-from cli.options import CodeOrReason, Format, Why, Yes, client_of
-from cli.output import Output, say, show, show_one
+from cli.options import CodeOrReason, Format, User, Why, Yes, client_of
+from cli.output import Output, facts, say, show, show_one
 from cli.questions import confirm
-from shared.api_models import ActOnCase, CaseQuery, CaseStory, CaseView, Contact, Done, FindCase
+from shared.api_models import ActOnCase, CaseQuery, CaseStory, CaseView, Contact, Done, FindCase, OpenedCase, OpenWish
+from shared.events import DevicePath, Purpose
 from shared.states import State
 
-cases = typer.Typer(no_args_is_help=True, help="One hire of one joiner each: look, send again, call off, approve.")
+cases = typer.Typer(
+    no_args_is_help=True, help="One hire of one joiner each: look, open, send again, call off, approve."
+)
 
 Case = Annotated[str, typer.Argument(help="A case id.", metavar="ID")]
+Errand = Literal["spare-key", "security-info", "authenticator", "single-day", "devices"]
 
 
 @cases.command("list")
@@ -65,6 +69,35 @@ def show_case(
         contact = _reveal(client, story.case.case_id, reason) if reveal_contact and reason else None
     shown = Shown(case=story.case, history=story.history, contact=contact)
     show_one(shown, output, lambda console: print_case(shown, console))
+
+
+@cases.command("open")
+def open_case(
+    context: typer.Context,
+    *,
+    purpose: Annotated[Errand, typer.Option("--for", help="What the pass is for.")],
+    user: User,
+    reason: Why,
+    device_path: Annotated[
+        list[DevicePath] | None, typer.Option("--device-path", help="For devices: which; once for each.")
+    ] = None,
+    yes: Yes = False,
+    output: Format = Output.TABLE,
+) -> None:
+    """A pass for somebody who works here and lost their means of signing in, to the number the directory has.
+
+    Example: ./firstpass cases open --for spare-key --user OBJECT-ID --reason "lost the phone; called back"
+    """
+    paths = device_path or []
+    if (purpose == "devices") != bool(paths):
+        raise CommandError("--for devices needs --device-path; every other purpose goes without.", Exit.USAGE)
+    confirm(f"{user} gets a pass for {purpose}, sent to the number the directory has.", "yes", yes=yes)
+    wish = OpenWish.model_construct(purpose=Purpose(purpose), user=user, reason=reason, device_paths=paths)
+    with client_of(context) as client:
+        opened = client.post("cases/open", OpenedCase, wish)
+    pairs = {"case": opened.case_id, "state": opened.state, "tell them": opened.tell}
+    show_one(opened, output, lambda console: console.print(facts(pairs)))
+    say(f"A message goes out within minutes: ./firstpass cases show {opened.case_id}")
 
 
 @cases.command("reissue")

@@ -75,6 +75,9 @@ CONFLICTS: Final[Mapping[str, str]] = {
     "letter-unknown": "It was replayed or discarded, or never was: see ./firstpass dlq list.",
     "case-unknown": "See ./firstpass cases list, or look by --source and --subject.",
     "person-unknown": "Nothing is kept of this person.",
+    "single-day-off": "SINGLE_DAY_PASSES is off here: spare-key is the better way.",
+    "devices-missing": "Say which: --device-path, once for each.",
+    "devices-unwanted": "--device-path is for devices only.",
     "role-missing": "Ask for the app role, or somebody who has it.",
 }
 """What to do about a problem, by its code."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from shared.api_models import Problem
 from shared.letter_models import Judgement, Judgements, LetterPage, LetterStats, LetterView, ReasonCount
+from shared.sending_models import EventJudgement, EventJudgements
 
 
 class StandIn:
@@ -22,6 +23,7 @@ class StandIn:
     body, who). Dead letters have a life: `letters` by sequence number, `fates` what becomes of each (replayed
     otherwise), `slow` seconds for each request that changes something, `stop_at` a sequence number at which a run
     stops, `reach` how many letters a request gets to. With `redirects` an answer that is a text is where to go.
+    Events are right unless `wrong` says otherwise by subject; after `sends` requests the bus is gone.
     """
 
     def __init__(self) -> None:
@@ -30,6 +32,8 @@ class StandIn:
         self.fates: dict[int, tuple[str, str]] = {}
         self.slow, self.redirects = 0.0, False
         self.stop_at, self.reach = 0, 100
+        self.wrong: dict[str, str] = {}
+        self.sends = 1000
         self.asked: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self.begun = threading.Event()
 
@@ -65,7 +69,7 @@ class StandIn:
         if what in self.answers:
             answer = self.answers[what]
         else:
-            answer = await self._letters(what, body)
+            answer = self._events(what, body) or await self._letters(what, body)
         if isinstance(answer, str) and self.redirects:
             raise web.HTTPFound(answer)
         if isinstance(answer, str):
@@ -75,6 +79,32 @@ class StandIn:
             problem = Problem(status=status, code=code, title="It is so.", fields={"limit": "must be less"})
             return web.json_response(text=problem.model_dump_json(by_alias=True), status=status)
         return web.json_response(text=answer.model_dump_json(by_alias=True))
+
+    def _events(self, what: str, body: Mapping[str, Any]) -> BaseModel | tuple[int, str] | None:
+        match what:
+            case "POST events/judge":
+                return self.judged(body["events"])
+            case "POST events/send" if self.sends:
+                self.sends -= 1
+                return self.judged(body["events"], sent=len(body["events"]))
+            case "POST events/send":
+                return (503, "bus-unavailable")
+            case _:
+                return None
+
+    def judged(self, events: list[dict[str, Any]], sent: int = 0) -> EventJudgements:
+        judged = [
+            EventJudgement(at=at, wrong=wrong)
+            if (wrong := self.wrong.get(event.get("subject", "")))
+            else EventJudgement(
+                at=at,
+                case_id=f"{at:032x}",
+                goes_out="Mon 30 Nov 16:00 Europe/Amsterdam",
+                opens="Tue 01 Dec 09:00 Europe/Amsterdam",
+            )
+            for at, event in enumerate(events)
+        ]
+        return EventJudgements(events=judged, sent=sent)
 
     async def _letters(self, what: str, body: Mapping[str, Any]) -> BaseModel | tuple[int, str]:
         match what.split("/"):

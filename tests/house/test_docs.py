@@ -32,7 +32,7 @@ def rows(page: str) -> dict[str, list[str]]:
         if line.startswith("| `"):
             first, *others = (cell.strip() for cell in line.strip("| ").split(" | "))
             for name in re.findall(r"`([^`]+)`", first):
-                found[name] = others
+                found.setdefault(name, others)  # an outcome may be called as a command is
     return found
 
 
