@@ -26,7 +26,10 @@ LOOK: Final = {
     "expired_unused": "the pass ran out unused",
     "gave_up": "given up in the last week",
     "refused": "refused in the last week",
+    "single_day": "passes for a whole day, open or of the last week",
+    "unreadable": "cases cannot be read: is a key missing in SEAL_KEYS?",
 }
+"""The words of every finding; the first that fits a line names its cases."""
 
 
 def status(

@@ -104,7 +104,9 @@ EXCEPTIONS: Final[Mapping[str, Callable[[Case, datetime, CaseRules], bool]]] = {
     ),
     "expired_unused": lambda case, _, __: case.state is State.ANNOUNCED and case.reason is Reason.EXPIRED_UNUSED,
     "gave_up": lambda case, now, rules: case.state is State.GAVE_UP and _is_recent(case, now, rules),
-    "single_day": lambda case, _, __: case.purpose is Purpose.SINGLE_DAY,
+    "single_day": lambda case, now, rules: (
+        case.purpose is Purpose.SINGLE_DAY and (case.forget_at is None or _is_recent(case, now, rules))
+    ),
     "refused": lambda case, now, rules: case.state is State.REFUSED and _is_recent(case, now, rules),
 }
 """What an operator should look at today; those at rest for a week."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.exits import Exit
-from shared.api_models import Done, PersonExport
+from shared.api_models import Done, Exceptions, PersonExport
 from shared.states import State
 from tests.cli import made_up
 from tests.cli.conftest import Command
@@ -106,7 +106,7 @@ def test_an_answer_that_is_not_ours_is_an_error(api: StandIn, firstpass: Command
     [
         (made_up.status(), Exit.DONE),
         (made_up.status(paused=True), Exit.FINDINGS),
-        (made_up.status(refused=[ID]), Exit.FINDINGS),
+        *((made_up.status(paused=False, **{name: [ID]}), Exit.FINDINGS) for name in Exceptions.model_fields),
         (made_up.status().model_copy(update={"heartbeat": None}), Exit.FINDINGS),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from shared.case import Case, Held
 from shared.errors import Halted, Moved, Reason
-from shared.events import Channel, Delivery
+from shared.events import Channel, Delivery, Purpose
 from shared.guard_rails import NumberSource
 from shared.plan import Terms
 from shared.ports import Pass
@@ -380,6 +380,11 @@ def at_rest(case: Case, days: int) -> Case:
     return replace(case, forget_at=DUE + RULES.keep_case - days * DAY)
 
 
+def a_day(case: Case) -> Case:
+    assert case.event
+    return replace(case, event=replace(case.event, purpose=Purpose.SINGLE_DAY))
+
+
 ROWS: dict[str, tuple[Case, list[str]]] = {
     "not due yet": (replace(case_in(State.ANNOUNCED), deliver_at=DUE + MINUTE), []),
     "due, not issued": (replace(case_in(State.ANNOUNCED), deliver_at=DUE), ["startsSoonUndelivered"]),
@@ -399,6 +404,9 @@ ROWS: dict[str, tuple[Case, list[str]]] = {
     "given up long ago": (at_rest(case_in(State.GAVE_UP), 9), []),
     "onboarded": (at_rest(case_in(State.ONBOARDED), 1), []),
     "called off": (at_rest(case_in(State.CANCELLED), 1), []),
+    "a whole day, open": (a_day(replace(case_in(State.SENT), receipt=Delivery.DELIVERED)), ["singleDay"]),
+    "a whole day, over": (a_day(at_rest(case_in(State.ONBOARDED), 1)), ["singleDay"]),
+    "a whole day, long ago": (a_day(at_rest(case_in(State.ONBOARDED), 8)), []),
     "without a time": (replace(case_in(State.ANNOUNCED), deliver_at=None, opens_at=None), []),
 }  # fmt: skip
 
