@@ -467,7 +467,7 @@ ENDS: dict[str, dict[str, Any]] = {
     "dropped": {"kind": "drop", "when": "after"},
     "empty": {"kind": "empty", "when": "after"},
     "no message": {"status": 201, "body": "<h1>Welcome</h1>"},
-    "silent": {"kind": "delay", "seconds": 1.5},
+    "silent": {"kind": "delay", "seconds": 6},
 }
 
 

@@ -306,7 +306,7 @@ ENDS: dict[str, dict[str, Any]] = {
     "of another": {"status": 200, "body": {"sid": SID[:-1] + "6", "status": "sent", "body": "PASS"}},
     "with a bad date": {"status": 200, "body": {"sid": SID, "date_sent": ["PASS"], "body": "PASS"}},
     "dropped": {"kind": "drop", "when": "after"},
-    "silent": {"kind": "delay", "seconds": 1.5},
+    "silent": {"kind": "delay", "seconds": 6},
 }
 
 
