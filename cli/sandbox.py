@@ -24,7 +24,8 @@ USAGE = 2
 
 def keep_sandbox(file: Path, messages: Console, *, free_ports: bool) -> None:
     """Start everything, say where it is, wait for Ctrl-C or SIGTERM, end everything."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background job inherits it ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         given = json.loads(file.read_text())["Values"]
         with Stack({} if free_ports else PORTS) as stack:

@@ -36,7 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser("sandbox", description="Stand-ins for Service Bus, Graph, Twilio and tables.")
     parser.add_argument("--free-ports", action="store_true", help="choose free ports instead of the fixed ones")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background job inherits it ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with Stack({} if asked.free_ports else PORTS) as stack:
             print(table(stack), flush=True)
