@@ -65,7 +65,7 @@ async def run(stack: Stack, joiners: int) -> dict[str, Any]:
     now = datetime.now(UTC).replace(hour=11, minute=0, second=0, microsecond=0)
     stack.clock.set_now(now)
     people = [joiner(index, now) for index in range(joiners)]
-    values = {**sample_settings(), **stack.addresses}
+    values = {**sample_settings(), **stack.addresses, "CHECKUP_EVERY": "0"}
     async with on_stage(stack, values) as stage:
         await stage.world({"users": [user for user, _ in people]})
         host = await asyncio.to_thread(stack.start_host, values, "cli.host")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.cases import cases
+from cli.doctor import doctor
 from cli.exits import CommandError
 from cli.letters import dlq
 from cli.local import demo, sandbox
@@ -39,6 +40,7 @@ def firstpass(
 app.command()(demo)
 app.command()(sandbox)
 app.command()(status)
+app.command()(doctor)
 app.command()(pause)
 app.command()(resume)
 app.command()(send)

@@ -48,7 +48,7 @@ def run_cohort(cohort: Cohort, progress: Progress, keep: Path | None = None) -> 
 
 async def _run(cohort: Cohort, stack: Stack, progress: Progress) -> Outcome:
     stack.clock.set_now(cohort.now or datetime.now(UTC))
-    values = {**sample_settings(), **stack.addresses, **cohort.settings}
+    values = {**sample_settings(), **stack.addresses, "CHECKUP_EVERY": "0", **cohort.settings}
     settings = Settings(values)
     async with on_stage(stack, values) as stage:
         await stage.world(cohort.world())

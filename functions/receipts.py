@@ -11,9 +11,16 @@ from shared import wiring
 receipts_door = func.Blueprint()
 
 
-@receipts_door.route("receipts", trigger_arg_name="request", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@receipts_door.route(
+    "receipts", trigger_arg_name="request", methods=["HEAD", "POST"], auth_level=func.AuthLevel.ANONYMOUS
+)
 async def receipts(request: func.HttpRequest) -> func.HttpResponse:
-    """204: written down, or nothing to us. 403: not Twilio's. 503: not written, Twilio is to try again."""
+    """204: written down, or nothing to us. 403: not Twilio's. 503: not written, Twilio is to try again.
+
+    HEAD changes nothing and is 204: the self-check sees so whether this door stands at its public address.
+    """
+    if request.method == "HEAD":
+        return func.HttpResponse(status_code=HTTPStatus.NO_CONTENT)
     return func.HttpResponse(status_code=await _answer(request))
 
 

@@ -23,6 +23,8 @@ from shared.api_models import (
     Reasoned,
     StatusView,
 )
+from shared.checkup_models import CheckupView
+from shared.doctor import Doctor
 from shared.errands import Errands
 from shared.letter_models import (
     DiscardWish,
@@ -90,6 +92,15 @@ def acts_in_hrs_place(errands: Errands, sendings: Sendings) -> tuple[Act, ...]:
         Act("POST", "cases/open", operator, OpenWish, OpenedCase, errands.open_case),
         Act("POST", "events/judge", reader, JudgeEvents, EventJudgements, sendings.judge_events),
         Act("POST", "events/send", operator, SendEvents, EventJudgements, sendings.send_events),
+    )
+
+
+def acts_of_the_doctor(doctor: Doctor) -> tuple[Act, ...]:
+    """The acts on the worker's self-check."""
+    reader = OperatorRole.READER
+    return (
+        Act("GET", "checkup", reader, Nothing, CheckupView, doctor.show_checkup),
+        Act("POST", "checkup", reader, Nothing, CheckupView, doctor.ask_for_checkup),
     )
 
 

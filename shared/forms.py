@@ -16,7 +16,7 @@ KEY_BYTES: Final = 32
 
 
 class Credential:
-    """A setting that opens something. Only wiring.py looks inside."""
+    """A setting that opens something. Only connections.py looks inside."""
 
     __slots__ = ("_value",)
 

@@ -151,6 +151,13 @@ def steps_minutes(paths: Iterable[DevicePath], rules: PlanRules) -> int:
     return sum(rules.step_minutes.get((path, step.name), step.minutes) for path, step in steps)
 
 
+def longest_minutes(paths: Iterable[DevicePath], rules: PlanRules) -> tuple[int, int]:
+    """Minutes of the steps and of the pass of whoever has every device, or `paths` where these take longer."""
+    devices = {path for path, needs in PATHS.items() if not needs.one_time_allowed}
+    steps = max(steps_minutes(devices, rules), steps_minutes(paths, rules))
+    return steps, _up(steps + int(rules.arrival_window.total_seconds()) // 60)
+
+
 def first_day(event: HireEvent, rules: PlanRules) -> date:
     """The first day at work: as given, else the hire date moved on to a working day."""
     day = event.first_day or event.hire_date

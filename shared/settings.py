@@ -10,9 +10,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared import forms
+from shared.checks import Expected
 from shared.events import Channel, DevicePath, EventRules
+from shared.findings import Code
 from shared.guard_rails import DisabledAccount, GuardRules, JoinerEvidence, NumberSource
-from shared.plan import PlanRules
+from shared.plan import PlanRules, longest_minutes
 from shared.states import CaseRules
 
 
@@ -130,6 +132,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "PUBLIC_URL": Setting(forms.url(), None),
     "REHEARSAL": Setting(forms.flag, "false"),
     "AGENDA_SCHEDULE": Setting(forms.schedule, "0 * * * * *"),
+    "CHECKUP_EVERY": Setting(forms.duration(timedelta(0), DAY), "1h"),
     "SINGLE_DAY_PASSES": Setting(forms.flag, "false"),
     "HOURLY_BUDGET": Setting(forms.whole(0), "1000"),
     "MAX_PASSES": Setting(forms.whole(1), "3"),
@@ -181,6 +184,17 @@ TOGETHER: Final[tuple[tuple[str, Callable[[_Given], bool], str], ...]] = (
     ),
 )
 """What must go together: the setting to name, when it is wrong, what to say."""
+
+
+RISKY: Final[Mapping[Code, Callable[["Settings"], bool]]] = {
+    Code.REHEARSAL_ON: lambda chosen: chosen["REHEARSAL"],
+    Code.NO_RECEIPTS: lambda chosen: chosen["PUBLIC_URL"] is None,
+    Code.NUMBER_FROM_EVENT: lambda chosen: chosen["NUMBER_SOURCE"] is NumberSource.EVENT,
+    Code.NO_NUMBER_HOLD: lambda chosen: not chosen["MOBILE_HOLD"],
+    Code.NO_BREAK_GLASS: lambda chosen: not chosen["BREAK_GLASS_IDS"],
+    Code.SINGLE_DAY_ON: lambda chosen: chosen["SINGLE_DAY_PASSES"],
+}
+"""Choices the self-check reminds of: each is allowed, and none is meant to be forgotten."""
 
 
 class Settings:
@@ -247,6 +261,18 @@ class Settings:
             max_passes=self["MAX_PASSES"],
             keep_contact=self["KEEP_CONTACT_DAYS"] * DAY,
             keep_case=self["KEEP_CASES_DAYS"] * DAY,
+        )
+
+    def expected(self) -> Expected:
+        """For the self-check."""
+        steps, whole = longest_minutes(self["DEVICE_PATHS"], self.plan_rules())
+        return Expected(
+            steps_minutes=steps,
+            plan_minutes=whole,
+            joiners_group=self["JOINERS_GROUP"],
+            countries=self["ALLOWED_COUNTRIES"],
+            whatsapp=self["WHATSAPP_FROM"] is not None,
+            risky=tuple(code for code, is_so in RISKY.items() if is_so(self)),
         )
 
     def graph_root(self) -> str:

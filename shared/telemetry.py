@@ -53,6 +53,7 @@ class Event(StrEnum):
     OPERATOR_DENIED = "operator-denied"
     LETTER_REPLAYED = "letter-replayed"
     LETTER_DISCARDED = "letter-discarded"
+    CHECKUP_CHANGED = "checkup-changed"
     AGENDA_ROW_UNREADABLE = "agenda-row-unreadable"
 
 

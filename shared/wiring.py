@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from shared import telemetry
+from shared import connections, telemetry
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.adapters.twilio import TwilioCourier
     from shared.agenda import Agenda
     from shared.api import Api
+    from shared.checkup import Checkup
     from shared.letters import DeadLetters
     from shared.onboarding import Onboarding
     from shared.ports import Clock
@@ -94,6 +95,33 @@ def agenda() -> "Agenda":
 
 
 @cache
+def checkup() -> "Checkup":
+    """The worker's self-check. Call it inside the event loop that will run it."""
+    from shared.adapters.checkup_table import TableReports  # noqa: PLC0415 - as above
+    from shared.adapters.entra_tenant import EntraTenant  # noqa: PLC0415 - as above
+    from shared.adapters.plumbing import AppPlumbing  # noqa: PLC0415 - as above
+    from shared.adapters.twilio_account import TwilioAccountView  # noqa: PLC0415 - as above
+    from shared.checkup import Checkup  # noqa: PLC0415 - as above
+
+    chosen, tables = settings(), _table_service()
+    queues, door = (chosen["JOINERS_QUEUE"], chosen["DEAD_LETTERS_QUEUE"]), _receipts_url()
+    return Checkup(
+        tenant=EntraTenant(
+            chosen["GRAPH_URL"] or chosen.graph_root(), _credential(), _clock, audience=chosen.graph_root()
+        ),
+        account=TwilioAccountView(
+            connections.twilio_account(settings()), connections.senders(settings(), _receipts_url()), _clock
+        ),
+        plumbing=AppPlumbing(_service_bus, *queues, tables, door),
+        reports=TableReports(tables),
+        clock=_clock,
+        expected=chosen.expected(),
+        discards_content=chosen["TWILIO_DISCARD_CONTENT"],
+        every=chosen["CHECKUP_EVERY"],
+    )
+
+
+@cache
 def receipts() -> "Receipts":
     """Where Twilio's callbacks go; it needs no right in Entra. Call it inside the event loop that will run it."""
     from shared.adapters.twilio_receipts import TwilioReceipts  # noqa: PLC0415 - as above
@@ -101,18 +129,19 @@ def receipts() -> "Receipts":
 
     telemetry.install()
     chosen = settings()
-    tokens = [chosen[name].open() for name in ("TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_NEXT") if chosen[name]]
-    reader = TwilioReceipts(tokens, f"{chosen['PUBLIC_URL']}{RECEIPTS_PATH}")
+    reader = TwilioReceipts(connections.auth_tokens(chosen), _receipts_url() or "")
     return Receipts(reader=reader, ledger=ledger(), clock=_clock, rules=chosen.case_rules())
 
 
 @cache
 def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
-    from shared.acts import acts_in_hrs_place, acts_of, acts_on_letters  # noqa: PLC0415 - as above
+    from shared.acts import acts_in_hrs_place, acts_of, acts_of_the_doctor, acts_on_letters  # noqa: PLC0415 - as above
+    from shared.adapters.checkup_table import TableReports  # noqa: PLC0415 - as above
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
     from shared.api import Api  # noqa: PLC0415 - as above
     from shared.api_document import with_document  # noqa: PLC0415 - as above
+    from shared.doctor import Doctor  # noqa: PLC0415 - as above
     from shared.errands import Errands  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
     from shared.sendings import Sendings  # noqa: PLC0415 - as above
@@ -143,7 +172,9 @@ def api() -> "Api":
         name_case=fingerprints().case_id,
     )
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
+    doctor = Doctor(reports=TableReports(tables), clock=_clock)
     acts = acts_of(operations) + acts_on_letters(dead_letters()) + acts_in_hrs_place(errands, sendings)
+    acts += acts_of_the_doctor(doctor)
     return Api(acts=with_document(acts), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
 
 
@@ -183,25 +214,11 @@ def directory() -> "EntraDirectory":
 @cache
 def courier() -> "TwilioCourier":
     """Twilio."""
-    from shared.adapters.twilio import Senders, TwilioAccount, TwilioCourier  # noqa: PLC0415 - as above
+    from shared.adapters.twilio import TwilioCourier  # noqa: PLC0415 - as above
 
-    chosen = settings()
-    account = TwilioAccount(
-        account_sid=chosen["TWILIO_ACCOUNT_SID"],
-        api_key_sid=chosen["TWILIO_API_KEY_SID"],
-        api_key_secret=chosen["TWILIO_API_KEY_SECRET"].open(),
-        base_url=chosen["TWILIO_URL"],
-        discard_content=chosen["TWILIO_DISCARD_CONTENT"],
+    return TwilioCourier(
+        connections.twilio_account(settings()), connections.senders(settings(), _receipts_url()), _clock
     )
-    senders = Senders(
-        sms_from=chosen["TWILIO_FROM"],
-        messaging_service_sid=chosen["TWILIO_MESSAGING_SERVICE_SID"],
-        whatsapp_from=chosen["WHATSAPP_FROM"],
-        templates=chosen["WHATSAPP_TEMPLATES"] or {},
-        callback_url=chosen["PUBLIC_URL"] and f"{chosen['PUBLIC_URL']}{RECEIPTS_PATH}",
-        validity=chosen["MESSAGE_VALIDITY"],
-    )
-    return TwilioCourier(account, senders, _clock)
 
 
 @cache
@@ -225,11 +242,7 @@ def bus() -> "ServiceBusBus":
 @cache
 def fingerprints() -> "Fingerprints":
     """Names for cases, people and numbers that say nothing about them."""
-    import base64  # noqa: PLC0415 - as above
-
-    from shared.adapters.seal import Fingerprints  # noqa: PLC0415 - as above
-
-    return Fingerprints(base64.b64decode(settings()["CASE_KEY"].open()))
+    return connections.fingerprints(settings())
 
 
 def _rules() -> "Rules":
@@ -239,6 +252,12 @@ def _rules() -> "Rules":
     return Rules(
         chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules(), chosen["REHEARSAL"]
     )
+
+
+def _receipts_url() -> str | None:
+    """Where the receipts' door stands for the outside, if anywhere."""
+    public = settings()["PUBLIC_URL"]
+    return public and f"{public}{RECEIPTS_PATH}"
 
 
 @cache
@@ -251,26 +270,12 @@ def _credential() -> "AsyncTokenCredential":
 
 @cache
 def _seal() -> "Seal":
-    from shared.adapters.seal import Seal  # noqa: PLC0415 - as above
-
-    return Seal([key.strip() for key in settings()["SEAL_KEYS"].open().split(",")])
+    return connections.seal(settings())
 
 
 def _table_service() -> "TableServiceClient":
-    from azure.data.tables.aio import TableServiceClient  # noqa: PLC0415 - as above
-
-    chosen = settings()
-    if chosen["LedgerConnection"]:
-        return TableServiceClient.from_connection_string(chosen["LedgerConnection"].open())
-    return TableServiceClient(chosen["LedgerConnection__tableServiceUri"], credential=_credential())
+    return connections.tables(settings(), _credential)
 
 
 def _service_bus() -> "ServiceBusClient":
-    """The adapter repeats what may be repeated; the SDK's own retries on top would outlast a run."""
-    from azure.servicebus.aio import ServiceBusClient  # noqa: PLC0415 - as above
-
-    chosen = settings()
-    if connection := chosen["ServiceBusConnection"]:
-        return ServiceBusClient.from_connection_string(connection.open(), try_timeout=10, retry_total=0)
-    namespace = chosen["ServiceBusConnection__fullyQualifiedNamespace"]
-    return ServiceBusClient(namespace, _credential(), try_timeout=10, retry_total=0)
+    return connections.service_bus(settings(), _credential)

@@ -203,6 +203,7 @@ TABLE: dict[str, Route] = {
     f"POST {TAPS}": ("create_pass", "", _create_pass),
     f"GET {TAPS}/*": ("get_pass", "", _get_pass),
     f"DELETE {TAPS}/*": ("delete_pass", "", _delete_pass),
+    "GET identity/conditionalAccess/policies": ("access", PAGED, lambda call: call.world.settings["accessPolicies"]),
     f"GET {CONFIGURATIONS}/temporaryAccessPass": ("policy", "", lambda call: POLICY | call.world.settings["policy"]),
 }  # fmt: skip
 ROUTES = {re.compile(re.escape(one).replace(r"\*", "([^/]+)"), re.IGNORECASE): route for one, route in TABLE.items()}

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -52,7 +53,8 @@ class Directory:
         except Refusal as refusal:
             answer = graph.refused(call, refusal)
         body = json.dumps(answer["body"]).encode() if "body" in answer else None
-        return web.Response(status=answer["status"], headers=call.ids | answer["headers"], body=body)
+        dated = {"Date": format_datetime(self.world.now(), usegmt=True)}
+        return web.Response(status=answer["status"], headers=dated | call.ids | answer["headers"], body=body)
 
     async def _batch(self, call: Call) -> Json:
         """Microsoft Learn, Combine multiple HTTP requests using JSON batching. `dependsOn` is ignored."""

@@ -66,6 +66,7 @@ Throttle = TypedDict(
     "Throttle", {"requests": Required[Positive], "seconds": Required[Positive], "operations": list[Text]}, total=False
 )
 Tenant = TypedDict("Tenant", {
+    "accessPolicies": list[Json],
     "policy": Policy, "users": list[User], "pimLicensed": bool, "appRoles": list[Text], "replaceExisting": bool,
     "alphabet": Text, "nextCodes": list[Text], "throttle": Throttle | None,
 }, total=False)  # fmt: skip

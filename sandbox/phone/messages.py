@@ -39,7 +39,8 @@ class Phones:
 
     def __init__(self, now: Now, step_seconds: float, call_back: CallBack) -> None:
         self.now, self.step_seconds = now, step_seconds
-        self.kept: dict[str, dict[str, Any]] = {"phones": {}, "templates": {}, "account": TWILIO["settings"].copy()}
+        self.kept: dict[str, dict[str, Any]] = {"phones": {}, "templates": {}}
+        self.kept |= {"account": TWILIO["settings"].copy(), "records": TWILIO["records"].copy()}
         self.messages: dict[str, Message] = {}
         self.inbox: list[Message] = []
         self.moving: set[asyncio.Task[None]] = set()

@@ -23,6 +23,7 @@ from sandbox.phone.wishes import not_understood
 KEYS, PAIRS = TWILIO["account"], (("accountSid", "authToken"), ("apiKeySid", "apiKeySecret"))
 LOGINS = {encode_basic_auth(KEYS[sid], KEYS[secret]) for sid, secret in PAIRS}
 PAGE, PHONE, BUBBLE = map(Template, Path(__file__).with_name("inbox.html").read_text("utf-8").split("<!-- part -->\n"))
+ACCOUNT = ROOT.rpartition("/")[0]
 LABELS = {"sms": "SMS", "whatsapp": "WhatsApp"}
 STEP_SECONDS = 0.03
 REAL_TIME = partial(datetime.now, UTC)
@@ -71,7 +72,10 @@ class Server:
         routes.add_get(ROOT + "/{sid}.json", self._fetch, name="fetch_message")
         routes.add_post(ROOT + "/{sid}.json", self._redact, name="redact_message")
         routes.add_delete(ROOT + "/{sid}.json", self._delete, name="delete_message")
-        routes.add_put("/sandbox/{what:phones|templates|account}", self._put)
+        routes.add_get("/v1/Content/{sid}/ApprovalRequests", self._approval, name="fetch_approval")
+        routes.add_get("/{_:v[12]/.*}", self._look, name="look_at_account")
+        routes.add_get(ACCOUNT + "/IncomingPhoneNumbers.json", self._look, name="list_numbers")
+        routes.add_put("/sandbox/{what:phones|templates|account|records}", self._put)
         routes.add_get("/sandbox/inbox", self._inbox)
         routes.add_delete("/sandbox/inbox", self._clear)
         routes.add_get("/sandbox/pending", self._pending)
@@ -81,10 +85,11 @@ class Server:
     @web.middleware
     async def _as_twilio(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._phones.expire()
-        if not request.path.startswith("/2010-04-01/"):
+        if not request.path.startswith(("/2010-04-01/", "/v1/", "/v2/")):
             return await handler(request)
         try:
-            if request.headers.get("Authorization") not in LOGINS or not request.path.startswith(ROOT):
+            elsewhere = request.path.startswith("/2010") and not request.path.startswith(ACCOUNT + "/")
+            if request.headers.get("Authorization") not in LOGINS or elsewhere:
                 raise ApiError(20003)
             return await handler(request)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
@@ -126,6 +131,19 @@ class Server:
             raise ApiError(20009)
         del self._phones.messages[record["sid"]]
         return web.Response(status=204)
+
+    async def _approval(self, request: web.Request) -> web.Response:
+        template = self._phones.kept["templates"].get(sid := request.match_info["sid"])
+        if template is None:
+            raise ApiError(20404, request.path)
+        told = {"category": "AUTHENTICATION", "status": template.get("status", "approved")}
+        return web.json_response({"sid": sid, "whatsapp": told})
+
+    async def _look(self, request: web.Request) -> web.Response:
+        records = self._phones.kept["records"]
+        if (found := records.get(request.path.removeprefix(ACCOUNT))) is None:
+            raise ApiError(20404, request.path)
+        return web.json_response(found)
 
     def _record(self, request: web.Request) -> dict[str, Any]:
         if message := self._phones.messages.get(request.match_info["sid"]):

@@ -16,6 +16,7 @@ class _Fates(TypedDict, total=False):
 class _Template(TypedDict):
     language: _Words
     sample: NotRequired[_Words]
+    status: NotRequired[_Words]
 
 
 class _Account(TypedDict, total=False):
@@ -29,6 +30,7 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     "phones": TypeAdapter(dict[_Words, _Fates]),
     "templates": TypeAdapter(dict[_Words, _Template]),
     "account": TypeAdapter(_Account),
+    "records": TypeAdapter(dict[_Words, dict[_Words, Any]]),
 }
 """By the last part of the control route `PUT /sandbox/…`."""
 

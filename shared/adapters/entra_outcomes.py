@@ -31,10 +31,14 @@ class _Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer, alone or a part of a batch: its body is JSON, or what the caller made of it; None when unreadable."""
+    """One answer, alone or a part of a batch: its body is JSON, or what the caller made of it; None when unreadable.
+
+    `date` is Graph's own time (UTC), where it says so.
+    """
 
     status: int
     retry_after: timedelta | None = None
+    date: datetime | None = None
     body: object = field(default=None, repr=False)
 
     @property
@@ -58,11 +62,17 @@ def retry_after(text: str | None, now: datetime) -> timedelta | None:
     """A Retry-After header, in seconds or as an HTTP date (RFC 9110), at most a day; None when there is none."""
     if text is None or re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):
         return None if text is None else min(timedelta(seconds=int(text)), A_DAY)
+    moment = http_date(text)
+    return min(max(moment - now, timedelta(0)), A_DAY) if moment else None
+
+
+def http_date(text: str | None) -> datetime | None:
+    """A Date header (RFC 9110); None when there is none that can be read."""
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text or "")
     except ValueError:
         return None
-    return min(max(moment - now, timedelta(0)), A_DAY) if moment.tzinfo else None
+    return moment if moment.tzinfo else None
 
 
 # --- what a refusal leads to ---

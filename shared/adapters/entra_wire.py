@@ -40,6 +40,7 @@ from shared.adapters.entra_outcomes import (
     READING,
     Answer,
     Row,
+    http_date,
     retry_after,
     settle,
     settle_all,
@@ -212,7 +213,8 @@ class _Reading(ResponseHandler):
             body = read(response.content)
         response.stream = httpx.ByteStream(b"")  # breaks the cycle that would keep the bytes in memory
         wait = retry_after(response.headers.get("Retry-After"), self.clock.now())
-        return Answer(status=response.status_code, retry_after=wait, body=body)
+        date = http_date(response.headers.get("Date"))
+        return Answer(status=response.status_code, retry_after=wait, date=date, body=body)
 
 
 def _http_client() -> httpx.AsyncClient:

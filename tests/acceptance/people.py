@@ -46,7 +46,7 @@ def hired(number: int, data: dict[str, Any] | None = None, **envelope: Any) -> d
     } | envelope
 
 
-SETTINGS = {"NUMBER_SOURCE": "event", "ALLOWED_COUNTRIES": "DE,NL,US"}
+SETTINGS = {"NUMBER_SOURCE": "event", "ALLOWED_COUNTRIES": "DE,NL,US", "CHECKUP_EVERY": "0"}
 POLICY = {
     "state": "enabled",
     "minimumLifetimeInMinutes": 60,

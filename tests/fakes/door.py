@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.acts import Act, acts_in_hrs_place, acts_of, acts_on_letters
+from shared.acts import Act, acts_in_hrs_place, acts_of, acts_of_the_doctor, acts_on_letters
 from shared.adapters.seal import Fingerprints
 from shared.api import Api
 from shared.api_document import with_document
+from shared.doctor import Doctor
 from shared.errands import Errands
 from shared.letters import DeadLetters
 from shared.operations import Operations
 from shared.principal import OBJECT_ID, PRINCIPAL_HEADER
 from shared.sendings import Sendings
 from tests.builders import body, hired
+from tests.fakes.checkup import FakeReports
 from tests.fakes.house import House
 from tests.fakes.letters import FakeLetters, FakeTurns
 from tests.fakes.overview import FakeAudit, FakeOverview
@@ -78,6 +80,7 @@ def every_act(house: House, overview: FakeOverview) -> tuple[Act, ...]:
         letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=outside.rules
     )
     acts = acts_of(operations_of(house, overview)) + acts_on_letters(dead_letters)
+    acts += acts_of_the_doctor(Doctor(reports=FakeReports(), clock=house.clock))
     return with_document(acts + acts_in_hrs_place(errands, sendings))
 
 

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cli.advice import ABOUT, ADVICE
 from cli.story import tell
 from shared.api_document import document
 from shared.case import STEPS
+from shared.checks import NEEDED_ROLES, OPTIONAL_ROLES
 from shared.events import Channel
 from shared.onboarding import STEPS as FUNCTIONS
 from shared.states import CLOSED, LEGAL, Act, State
@@ -17,7 +19,7 @@ from tests.fakes.door import Door
 from tests.fakes.house import DUE, House
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-PAGE, API = DOCS / "lifecycle.md", DOCS / "operators-api.json"
+PAGE, API, DOCTOR = DOCS / "lifecycle.md", DOCS / "operators-api.json", DOCS / "doctor.md"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 WHEN = {
@@ -128,6 +130,46 @@ def api() -> str:
     return json.dumps(document(Door().acts), indent=2, ensure_ascii=False) + "\n"
 
 
+def doctor() -> str:
+    """The page about the self-check."""
+    checks = "\n".join(f"| `{check}` | {what} |" for check, what in ABOUT.items())
+    codes = "\n".join(f"| `{code}` | {what} | {todo or 'Nothing.'} |" for code, (what, todo) in ADVICE.items())
+    roles = "\n".join(f"- {' or '.join(f'`{role}`' for role in row)}" for row in NEEDED_ROLES)
+    extra = ", ".join(f"`{role}`" for role in sorted(OPTIONAL_ROLES))
+    return DOCTOR_TEXT.format(checks=checks, codes=codes, roles=roles, extra=extra)
+
+
+DOCTOR_TEXT = """# The self-check
+
+This page is made from the code (`python -m tests.house.generated`), and a test keeps it true.
+
+The worker checks itself with the agenda's timer: once an hour (`CHECKUP_EVERY`) and whenever somebody asks (`./firstpass doctor --now`). It looks with its own identity, changes nothing but one row of the table `control`, and keeps the newest report there. `./firstpass doctor` shows that report and what to do, and ends with 6 when something **failed**, when there is no report yet, or when it is older than three hours. A **warning** works, but not as it should; **unknown** could not be seen, which is no failure.
+
+What changes from one report to the next is told as `checkup-changed` in the log (`detail`: the check, `state`: its verdict, `reason`: the code), failures at level ERROR: alert on these. Nothing else is repeated every hour.
+
+## What is looked at
+
+| check | what |
+|---|---|
+{checks}
+
+App roles the worker needs, of each line one, the least first:
+
+{roles}
+
+{extra} is good for this check alone; without it `security-info-access` is `not-readable`. Everything else is in excess.
+
+## What it finds, and what to do
+
+| code | what it means | what to do |
+|---|---|---|
+{codes}
+
+## What it cannot see
+
+How the queues are set up (locks, forwarding of dead letters, memory of duplicates): only who may manage a namespace sees that, and neither app may. Whether Message Redaction is on at Twilio. Whether a Conditional Access policy on something else than registering security information shuts joiners out. A directory role in place of an app role. Nothing here was run against a real tenant or a real Twilio account.
+"""
+
 TEXT = """# The life of a case
 
 This page is made from the code (`python -m tests.house.generated`), and a test keeps it true.
@@ -156,3 +198,4 @@ Each is hired five days ahead to begin on Tuesday 1 December at 09:00 in Amsterd
 if __name__ == "__main__":
     PAGE.write_text(page())
     API.write_text(api())
+    DOCTOR.write_text(doctor())

@@ -10,10 +10,13 @@ from typer.core import TyperCommand as Command
 from typer.main import get_command
 
 from cli.__main__ import app
+from cli.advice import ABOUT, ADVICE
 from cli.exits import Exit
 from sandbox.__main__ import PORTS
+from shared.checks import NEEDED_ROLES, OPTIONAL_ROLES
 from shared.contract import json_schema
 from shared.errors import Reason
+from shared.findings import Check, Code
 from shared.letter_models import Judgement
 from shared.plan import PATHS
 from shared.settings import REQUIRED, SETTINGS
@@ -73,6 +76,18 @@ def test_the_life_of_a_case_is_the_one_in_the_code() -> None:
     assert set(generated.EDGES) == generated.edges()
     assert set(generated.WHEN) == set(Act)
     assert generated.PAGE.read_text() == generated.page(), "run python -m tests.house.generated"
+
+
+def test_the_page_about_the_self_check_is_the_one_in_the_code() -> None:
+    assert set(ABOUT) == set(Check)
+    assert set(ADVICE) == set(Code)
+    assert generated.DOCTOR.read_text() == generated.doctor(), "run python -m tests.house.generated"
+
+
+def test_the_app_roles_it_checks_are_the_documented_prerequisites() -> None:
+    assert {row[0] for row in NEEDED_ROLES} | OPTIONAL_ROLES == {
+        name for name in rows("prerequisites.md") if ".Read" in name
+    }
 
 
 def test_the_table_of_device_paths_is_the_one_in_the_code() -> None:

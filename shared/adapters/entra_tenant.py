@@ -1,0 +1,156 @@
+"""What Entra shows of the tenant itself, for the self-check: our own roles, the policies, its time."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from msgraph.graph_service_client import GraphServiceClient
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from shared.adapters.entra import BACK_OFF, TAP_CONFIGURATION
+from shared.adapters.entra_facts import policy_from
+from shared.adapters.entra_outcomes import READING, Answer, settle, unavailable, understood
+from shared.adapters.entra_wire import GraphWire
+from shared.checks import AccessPolicy, PassPolicy
+from shared.checkup import NotReadable
+from shared.errors import Halted, Reason
+from shared.ports import Clock
+
+PARTS_OF_A_TOKEN: Final = 3
+SECURITY_INFO: Final = "urn:user:registersecurityinfo"
+"""The user action (Microsoft Graph reference, conditionalAccessApplications)."""
+
+
+class EntraTenant:
+    """Implements checkup.Tenant, over the addresses and the credential of EntraDirectory."""
+
+    def __init__(
+        self,
+        graph_url: str,
+        credential: AsyncTokenCredential,
+        clock: Clock,
+        *,
+        audience: str | None = None,
+        back_off: float = BACK_OFF,
+    ) -> None:
+        self._credential, self._audience = credential, audience or graph_url.rstrip("/")
+        self._wire = GraphWire(graph_url.rstrip("/"), self._audience, credential, clock, back_off)
+        self._graph = GraphServiceClient(request_adapter=self._wire.adapter)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._wire.close()
+
+    async def granted(self, stop_at: float) -> frozenset[str]:
+        """See checkup.Tenant. A token is as old as a day, and roles granted since are not in it."""
+        self._wire.left(stop_at)
+        try:
+            token = await self._credential.get_token(f"{self._audience}/.default")
+        except ClientAuthenticationError:
+            raise Halted(Reason.GRAPH_DENIED) from None
+        except AzureError:
+            raise unavailable() from None
+        return understood(lambda: _roles_in(token.token))
+
+    async def pass_policy(self, stop_at: float) -> PassPolicy:
+        """See checkup.Tenant."""
+        answer = settle(await self._ask_for_policy(stop_at))
+        return understood(lambda: _pass_policy(answer.body))
+
+    async def access_policies(self, stop_at: float) -> list[AccessPolicy]:
+        """See checkup.Tenant."""
+        policies = self._graph.identity.conditional_access.policies
+        try:
+            pages = await self._wire.pages(policies.to_get_request_information, stop_at, READING)
+        except Halted:
+            raise NotReadable from None
+        return understood(lambda: _access_policies(pages))
+
+    async def time(self, stop_at: float) -> datetime:
+        """See checkup.Tenant. Whatever else the answer says: it is dated."""
+        date = (await self._ask_for_policy(stop_at)).date
+        if date is None:
+            raise unavailable()
+        return date
+
+    async def _ask_for_policy(self, stop_at: float) -> Answer:
+        configurations = self._graph.policies.authentication_methods_policy.authentication_method_configurations
+        item = configurations.by_authentication_method_configuration_id(TAP_CONFIGURATION)
+        return await self._wire.ask(item.to_get_request_information, stop_at)
+
+
+def _roles_in(token: str) -> frozenset[str]:
+    """The `roles` claim, unverified: Graph verifies it; here it is only read (Microsoft Learn, Access token claims)."""
+    parts = token.split(".")
+    if len(parts) != PARTS_OF_A_TOKEN:
+        raise ValueError("not a token")
+    claims = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+    return frozenset(_Claims.model_validate_json(claims).roles)
+
+
+# --- what is on the wire ---
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class _Claims(BaseModel):
+    roles: list[str] = []
+
+
+class _Length(_Wire):
+    default_length: int
+
+
+class _Applications(_Wire):
+    include_user_actions: list[str] | None = None
+
+
+class _Conditions(_Wire):
+    applications: _Applications | None = None
+
+
+class _Strength(_Wire):
+    id: str
+
+
+class _Controls(_Wire):
+    authentication_strength: _Strength | None = None
+
+
+class _AccessPolicy(_Wire):
+    """A Conditional Access policy (Microsoft Graph reference, conditionalAccessPolicy)."""
+
+    state: str
+    conditions: _Conditions
+    grant_controls: _Controls | None = None
+
+    @property
+    def guards_security_info(self) -> bool:
+        """Whether it is about registering security information."""
+        applications = self.conditions.applications
+        return SECURITY_INFO in ((applications and applications.include_user_actions) or [])
+
+    @property
+    def seen(self) -> AccessPolicy:
+        """In our words."""
+        strength = self.grant_controls and self.grant_controls.authentication_strength
+        return AccessPolicy(self.state, strength.id if strength else None)
+
+
+class _Page(_Wire):
+    value: list[_AccessPolicy]
+
+
+def _pass_policy(body: object) -> PassPolicy:
+    return PassPolicy(policy_from(body), _Length.model_validate(body).default_length)
+
+
+def _access_policies(pages: Sequence[object]) -> list[AccessPolicy]:
+    found = [policy for page in pages for policy in _Page.model_validate(page).value]
+    return [policy.seen for policy in found if policy.guards_security_info]

@@ -1,0 +1,134 @@
+"""What Twilio shows of the account, for the self-check: its senders, templates and countries."""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from functools import partial
+from typing import Any, Final
+
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.rest import Client
+
+from shared.adapters.twilio import Senders
+from shared.adapters.twilio_codes import BUSY, OUTCOMES, Verdict
+from shared.adapters.twilio_line import REQUEST_SECONDS, Line, TwilioAccount
+from shared.adapters.twilio_records import look_up
+from shared.checks import SmsSender, WhatsAppSender
+from shared.checkup import NotReadable
+from shared.errors import Later, Reason
+from shared.ports import Clock
+
+NO_MESSAGE: Final = "SM" + "0" * 32
+"""No message has this id, and who may ask for messages is told so."""
+ABSENT: Final = "unknown to Twilio"
+
+
+class _Without(Enum):
+    """Why there is no answer."""
+
+    HIDDEN = "hidden"
+    ABSENT = "absent"
+    ANSWER = "answer"
+
+
+class TwilioAccountView:
+    """Implements checkup.Account."""
+
+    def __init__(self, account: TwilioAccount, senders: Senders, clock: Clock) -> None:
+        self._line, self._base = Line(account), account.base_url
+        self._senders, self._clock = senders, clock
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._line.close()
+
+    async def log_in(self, stop_at: float) -> None:
+        """See checkup.Account. A key for messages only may do this; it may not look at the account itself."""
+        outcome = await look_up(self._line, NO_MESSAGE, self._seconds(stop_at))
+        if isinstance(outcome, Verdict):
+            raise OUTCOMES[outcome.kind](outcome)
+
+    async def sms_sender(self, stop_at: float) -> SmsSender | None:
+        """See checkup.Account."""
+        if service := self._senders.messaging_service_sid:
+            found = await self._ask(
+                "messaging", lambda client: client.messaging.v1.services(service).fetch_async(), stop_at
+            )
+            return SmsSender(exists=bool(found), smart_encoding=bool(found and found.smart_encoding))
+        number = self._senders.sms_from or ""
+        if not number.startswith("+"):
+            return None
+        ours = await self._ask("api", partial(_numbers, number), stop_at) or []
+        found = next((one for one in ours if one.phone_number == number), None)
+        return SmsSender(exists=bool(found), sms=bool(found and _carries_sms(found.capabilities)))
+
+    async def whatsapp_sender(self, stop_at: float) -> WhatsAppSender | None:
+        """See checkup.Account."""
+        number = self._senders.whatsapp_from
+        if number is None:
+            return None
+        ours = await self._ask("messaging", _whatsapp_senders, stop_at) or []
+        online = any(one.sender_id == f"whatsapp:{number}" and str(one.status).startswith("ONLINE") for one in ours)
+        states = {tag: await self._approval(sid, stop_at) for tag, sid in self._senders.templates.items()}
+        return WhatsAppSender(online, states)
+
+    async def countries(self, stop_at: float) -> frozenset[str]:
+        """See checkup.Account."""
+        found = await self._ask(
+            "accounts", lambda client: client.accounts.v1.messaging_geopermissions.fetch_async(), stop_at
+        )
+        rows: Any = found.permissions if found else None
+        if not isinstance(rows, list):
+            raise Later(Reason.TWILIO_BUSY, BUSY)
+        return frozenset(
+            str(row["country_code"]) for row in rows if isinstance(row, dict) and row.get("enabled") is True
+        )
+
+    async def _approval(self, sid: str, stop_at: float) -> str:
+        """`approved`, or what stands in the way of a template (Twilio, "Content Template Approvals")."""
+        found = await self._ask(
+            "content", lambda client: client.content.v1.contents(sid).approval_fetch().fetch_async(), stop_at
+        )
+        told: Any = found.whatsapp if found else None
+        if not isinstance(told, dict):
+            return ABSENT
+        kind, status = str(told.get("category", "")).lower(), str(told.get("status", "")).lower()
+        return status if kind == "authentication" else f"{kind or 'no'} template"
+
+    async def _ask[T](self, domain: str, call: Callable[[Client], Awaitable[T]], stop_at: float) -> T | None:
+        """What `call` gives, over this account's own address of `domain`; None when Twilio knows no such thing."""
+
+        async def there(client: Client) -> T | _Without:
+            getattr(client, domain).base_url = self._base.replace("//api.", f"//{domain}.", 1)
+            return await call(client)
+
+        outcome = await self._line.ask(there, _without, self._seconds(stop_at))
+        if outcome is _Without.HIDDEN:
+            raise NotReadable
+        if outcome is _Without.ANSWER:
+            raise Later(Reason.TWILIO_BUSY, BUSY)
+        return None if isinstance(outcome, _Without) else outcome
+
+    def _seconds(self, stop_at: float) -> float:
+        left = min(REQUEST_SECONDS, stop_at - self._clock.monotonic())
+        if left <= 0:
+            raise Later(Reason.OUT_OF_TIME, BUSY)
+        return left
+
+
+def _without(error: Exception, status: int) -> _Without:
+    """401 or 403: a restricted key may not look there (Twilio, error 403)."""
+    refused = isinstance(error, TwilioRestException | TwilioServiceException)
+    return {401: _Without.HIDDEN, 403: _Without.HIDDEN, 404: _Without.ABSENT}.get(status * refused, _Without.ANSWER)
+
+
+async def _numbers(number: str, client: Client) -> list[Any]:
+    return await client.incoming_phone_numbers.list_async(phone_number=number, limit=20)
+
+
+async def _whatsapp_senders(client: Client) -> list[Any]:
+    return await client.messaging.v2.channels_senders.list_async(channel="whatsapp", limit=200)
+
+
+def _carries_sms(capabilities: Any) -> bool:  # noqa: ANN401 - whatever Twilio says
+    told = capabilities if isinstance(capabilities, dict) else {}
+    return any(str(name).lower() == "sms" and value is True for name, value in told.items())

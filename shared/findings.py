@@ -1,0 +1,111 @@
+"""What the worker's self-check can say: the checks, their verdicts, the codes of everything they find. Pure.
+
+docs/doctor.md says what to do for each code.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a check came to. `unknown`: it could not be seen, which is no failure."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Check(StrEnum):
+    """What is looked at, in the order in which it is shown."""
+
+    SETTINGS = "settings"
+    ROLES = "graph-roles"
+    POLICY = "pass-policy"
+    ACCESS = "security-info-access"
+    QUEUES = "service-bus"
+    TABLES = "tables"
+    LOGIN = "twilio-login"
+    SENDER = "twilio-sender"
+    WHATSAPP = "twilio-whatsapp"
+    COUNTRIES = "twilio-countries"
+    REDACTION = "twilio-redaction"
+    PUBLIC_URL = "public-url"
+    CLOCK = "clock"
+
+
+class Code(StrEnum):
+    """Everything a check can find."""
+
+    FINE = "fine"
+    NOT_USED = "not-used"
+    NOT_READABLE = "not-readable"
+    NO_ANSWER = "no-answer"
+    DENIED = "denied"
+    BUG = "bug"
+    REHEARSAL_ON = "rehearsal-on"
+    NO_RECEIPTS = "no-receipts"
+    NUMBER_FROM_EVENT = "number-from-event"
+    NO_NUMBER_HOLD = "no-number-hold"
+    NO_BREAK_GLASS = "no-break-glass"
+    SINGLE_DAY_ON = "single-day-on"
+    ROLES_MISSING = "roles-missing"
+    ROLES_BROAD = "roles-broad"
+    ROLES_IN_EXCESS = "roles-in-excess"
+    ROLES_THAT_WRITE = "roles-that-write"
+    POLICY_DISABLED = "policy-disabled"
+    POLICY_ONE_TIME_ONLY = "policy-one-time-only"
+    POLICY_TOO_SHORT = "policy-too-short"
+    POLICY_CUTS_PLAN = "policy-cuts-plan"
+    POLICY_MISSES_JOINERS = "policy-misses-joiners"
+    POLICY_FOR_EVERYBODY = "policy-for-everybody"
+    POLICY_TOO_LONG_FOR_WHATSAPP = "policy-too-long-for-whatsapp"
+    POLICY_SHORT_PASSES = "policy-short-passes"
+    ACCESS_OPEN = "access-open"
+    ACCESS_REPORTED_ONLY = "access-reported-only"
+    ACCESS_TOO_STRONG = "access-too-strong"
+    QUEUE_MISSING = "queue-missing"
+    SENDER_MISSING = "sender-missing"
+    SENDER_WITHOUT_SMS = "sender-without-sms"
+    SENDER_BY_NAME = "sender-by-name"
+    SMART_ENCODING_ON = "smart-encoding-on"
+    WHATSAPP_SENDER_OFFLINE = "whatsapp-sender-offline"
+    TEMPLATE_NOT_APPROVED = "template-not-approved"
+    COUNTRIES_BLOCKED = "countries-blocked"
+    COUNTRIES_OPEN = "countries-open"
+    URL_UNREACHABLE = "url-unreachable"
+    URL_NOT_OURS = "url-not-ours"
+    CLOCK_OFF = "clock-off"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a check found. `detail` names settings, roles, queues, countries and numbers; nothing personal."""
+
+    check: Check
+    verdict: Verdict
+    code: Code
+    detail: str = ""
+
+
+type Findings = list[tuple[Verdict, Code, str]]
+"""What one check found: verdict, code, detail; nothing is good."""
+
+
+def findings_of(check: Check, found: Findings) -> list[Finding]:
+    """What a check found, each by itself; `fine` when it found nothing."""
+    return [Finding(check, *one) for one in found or [(Verdict.GOOD, Code.FINE, "")]]
+
+
+def changed(before: Iterable[Finding], after: Iterable[Finding]) -> list[Finding]:
+    """What is new, and what is good again: worth telling. What could not be seen is no news, and hides none."""
+    was, now = (_told(findings) for findings in (before, after))
+    blind = {one.check for one in after if one.verdict is Verdict.UNKNOWN}
+    healed = [Finding(one.check, Verdict.GOOD, one.code) for key, one in was.items() if key not in now]
+    return [one for key, one in now.items() if key not in was] + [one for one in healed if one.check not in blind]
+
+
+def _told(findings: Iterable[Finding]) -> dict[tuple[Check, Code, Verdict], Finding]:
+    bad = {Verdict.WARNING, Verdict.FAILED}
+    return {(one.check, one.code, one.verdict): one for one in findings if one.verdict in bad}

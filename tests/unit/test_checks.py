@@ -1,0 +1,175 @@
+"""What the self-check makes of what it sees, and what is worth telling of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.checks import (
+    NEEDED_ROLES,
+    AccessPolicy,
+    Expected,
+    PassPolicy,
+    SmsSender,
+    WhatsAppSender,
+    on_access,
+    on_clock,
+    on_countries,
+    on_policy,
+    on_roles,
+    on_sender,
+    on_whatsapp,
+)
+from shared.events import DevicePath
+from shared.findings import Check, Code, Finding, Verdict, changed
+from shared.plan import PlanRules, longest_minutes
+from tests.fakes.checkup import EXPECTED, GROUP, policy
+
+LEAST = {row[0] for row in NEEDED_ROLES}
+STRENGTH = "00000000-0000-0000-0000-00000000000{}"
+
+
+def told(found: list[tuple[Verdict, Code, str]]) -> list[tuple[str, str]]:
+    return [(verdict, code) for verdict, code, _ in found]
+
+
+@pytest.mark.parametrize("role", sorted(LEAST))
+def test_a_role_that_is_missing_is_named(role: str) -> None:
+    granted = (LEAST | {"RoleManagement.Read.Directory"}) - {role}
+    covered = role == "RoleEligibilitySchedule.Read.Directory"  # RoleManagement.Read.Directory covers it
+    if role == "RoleManagement.Read.Directory":
+        granted = LEAST - {role}
+    expected = [] if covered else [(Verdict.FAILED, Code.ROLES_MISSING, role)]
+    assert on_roles(granted) == expected
+
+
+@pytest.mark.parametrize(
+    ("extra", "verdict", "code"),
+    [
+        ("Mail.Read.All", "warning", "roles-in-excess"),
+        ("Directory.Read.All", "warning", "roles-in-excess"),
+        ("Directory.ReadWrite.All", "failed", "roles-that-write"),
+        ("UserAuthenticationMethod.ReadWrite.All", "failed", "roles-that-write"),
+        ("RoleManagement.ReadWrite.Directory", "failed", "roles-that-write"),
+        ("Mail.Send", "failed", "roles-that-write"),
+    ],
+)
+def test_a_role_nothing_needs_is_told(extra: str, verdict: str, code: str) -> None:
+    assert on_roles(LEAST | {extra}) == [(verdict, code, extra)]
+
+
+def test_the_optional_role_is_no_excess() -> None:
+    assert on_roles(LEAST | {"Policy.Read.ConditionalAccess"}) == []
+
+
+def test_a_broad_role_may_stand_in_for_the_least_one() -> None:
+    granted = LEAST - {"UserAuthMethod-TAP.ReadWrite.All"} | {"UserAuthenticationMethod.ReadWrite.All"}
+    assert told(on_roles(granted)) == [("warning", "roles-broad")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "length", "expected"),
+    [
+        ({}, 12, []),
+        ({"enabled": False, "is_usable_once": True}, 8, [("failed", "policy-disabled")]),
+        ({"is_usable_once": True}, 12, [("failed", "policy-one-time-only")]),
+        ({"maximum_lifetime_in_minutes": 254}, 12, [("failed", "policy-too-short")]),
+        ({"maximum_lifetime_in_minutes": 255}, 12, [("warning", "policy-cuts-plan")]),
+        ({"maximum_lifetime_in_minutes": 614}, 12, [("warning", "policy-cuts-plan")]),
+        ({"maximum_lifetime_in_minutes": 615}, 12, []),
+        ({"include_targets": frozenset({"someone"})}, 12, [("failed", "policy-misses-joiners")]),
+        ({"include_targets": frozenset[str]()}, 12, [("failed", "policy-misses-joiners")]),
+        ({"exclude_targets": frozenset({GROUP})}, 12, [("failed", "policy-misses-joiners")]),
+        ({"include_targets": frozenset({"all_users"})}, 12, [("warning", "policy-for-everybody")]),
+        ({}, 14, []),
+        ({}, 15, [("warning", "policy-too-long-for-whatsapp")]),
+        ({}, 11, [("warning", "policy-short-passes")]),
+    ],
+)
+def test_the_pass_policy(changes: dict[str, Any], length: int, expected: list[tuple[str, str]]) -> None:
+    assert told(on_policy(PassPolicy(policy(**changes), length), EXPECTED)) == expected
+
+
+def test_a_policy_whose_scope_nobody_named_must_only_have_one() -> None:
+    expected = replace(EXPECTED, joiners_group=None, whatsapp=False)
+    assert on_policy(PassPolicy(policy(), 20), expected) == []
+    nobody = policy(include_targets=frozenset())
+    assert told(on_policy(PassPolicy(nobody, 20), expected)) == [("failed", "policy-misses-joiners")]
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ([], [("warning", "access-open")]),
+        ([AccessPolicy("disabled")], [("warning", "access-open")]),
+        ([AccessPolicy("enabledForReportingButNotEnforced")], [("warning", "access-reported-only")]),
+        ([AccessPolicy("enabled")], []),
+        ([AccessPolicy("enabled", STRENGTH.format(2))], []),
+        ([AccessPolicy("enabled", STRENGTH.format(3))], [("failed", "access-too-strong")]),
+        ([AccessPolicy("enabled"), AccessPolicy("enabled", STRENGTH.format(4))], [("failed", "access-too-strong")]),
+        ([AccessPolicy("disabled", STRENGTH.format(4))], [("warning", "access-open")]),
+    ],
+)
+def test_registering_security_information(policies: list[AccessPolicy], expected: list[tuple[str, str]]) -> None:
+    assert told(on_access(policies)) == expected
+
+
+def test_the_sender_of_sms() -> None:
+    assert on_sender(SmsSender(exists=True)) == []
+    assert told(on_sender(SmsSender(exists=False, sms=False))) == [("failed", "sender-missing")]
+    assert told(on_sender(SmsSender(exists=True, sms=False))) == [("failed", "sender-without-sms")]
+    assert told(on_sender(SmsSender(exists=True, smart_encoding=True))) == [("warning", "smart-encoding-on")]
+
+
+def test_whatsapp_names_every_template_that_waits() -> None:
+    seen = WhatsAppSender(online=False, templates={"nl": "approved", "de": "pending", "en": "unknown to Twilio"})
+    assert on_whatsapp(seen) == [
+        ("failed", "whatsapp-sender-offline", ""),
+        ("failed", "template-not-approved", "de: pending, en: unknown to Twilio"),
+    ]
+
+
+def test_countries_are_compared_both_ways() -> None:
+    assert on_countries({"DE", "NL"}, EXPECTED) == []
+    assert on_countries({"NL", "FR", "BE"}, EXPECTED) == [
+        ("failed", "countries-blocked", "DE"),
+        ("warning", "countries-open", "BE, FR"),
+    ]
+    many = {f"{letter}Q" for letter in "ABCDEFGHIJKLM"} | {"DE", "NL"}
+    assert on_countries(many, EXPECTED)[0][2].endswith("JQ and 3 more")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(59, None), (-59, None), (60, "warning"), (-299, "warning"), (300, "failed"), (-9e5, "failed")],
+)
+def test_clocks_may_differ_by_less_than_a_minute(seconds: float, expected: str | None) -> None:
+    assert [verdict for verdict, _, _ in on_clock(timedelta(seconds=seconds))] == ([expected] if expected else [])
+
+
+def test_the_longest_plan_is_that_of_all_devices_or_of_the_usual_ones_where_these_take_longer() -> None:
+    assert longest_minutes([DevicePath.AUTHENTICATOR], PlanRules()) == (255, 615)
+    slow = PlanRules(step_minutes={(DevicePath.SECURITY_INFO, "security-info"): 500})
+    assert longest_minutes([DevicePath.SECURITY_INFO], slow) == (500, 870)
+
+
+FAILED = Finding(Check.POLICY, Verdict.FAILED, Code.POLICY_DISABLED)
+WARNED = Finding(Check.CLOCK, Verdict.WARNING, Code.CLOCK_OFF, "61 seconds")
+BLIND = Finding(Check.POLICY, Verdict.UNKNOWN, Code.NO_ANSWER)
+
+
+def test_only_what_changed_is_told() -> None:
+    assert changed([], [FAILED, WARNED]) == [FAILED, WARNED]
+    assert changed([FAILED, WARNED], [FAILED, replace(WARNED, detail="75 seconds")]) == []
+    assert changed([FAILED], []) == [Finding(Check.POLICY, Verdict.GOOD, Code.POLICY_DISABLED)]
+    assert changed([WARNED], [replace(WARNED, verdict=Verdict.FAILED)])[0].verdict is Verdict.FAILED
+
+
+def test_what_cannot_be_seen_is_neither_new_nor_healed() -> None:
+    assert changed([FAILED], [BLIND]) == []
+    assert changed([], [BLIND]) == []
+
+
+def test_risks_are_the_deployers_choices() -> None:
+    assert Expected(steps_minutes=1, plan_minutes=2).risky == ()
