@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from shared.errors import Reason
 from shared.events import DevicePath, Purpose
 from shared.states import Act, State
 
@@ -76,6 +77,12 @@ class ActOnCase(OneCase, Reasoned):
     """A change to one case."""
 
 
+class ApproveWish(ActOnCase):
+    """Vouch for what a case was refused for; with `code` only while that is still this."""
+
+    code: Literal[Reason.MOBILE_CHANGED, Reason.ALREADY_REGISTERED] | None = None
+
+
 class StepView(Model):
     """What a case needs next, and when."""
 
@@ -104,6 +111,10 @@ class CaseView(Model):
     time_zone: str | None
     contact_kept: bool
     purpose: Purpose
+    registered: list[str]
+    """The methods it was refused for, or that were vouched for: kinds as in Graph."""
+    approved: list[str]
+    """The refusals an approver vouched against."""
 
 
 class MoveView(Model):
@@ -118,6 +129,8 @@ class MoveView(Model):
     attempt: int
     channel: str | None
     receipt: str | None
+    approved: str | None
+    """The refusal that an approver vouched against here."""
 
 
 class CaseStory(Model):

@@ -12,6 +12,7 @@ from typing import Final
 from shared.api_models import (
     ActOnCase,
     ActOnPerson,
+    ApproveWish,
     CaseExport,
     CasePage,
     CaseQuery,
@@ -97,13 +98,17 @@ class Operations:
         """Delete the passes of a case; none follows until HR announces the hire again."""
         return await self._move(who, asked.case_id, lambda case: called_off(case, self.rules, self.clock.now()))
 
-    async def approve(self, who: Principal, asked: ActOnCase) -> Done:
-        """Vouch for a changed number, unless the same person has had a hand in this case."""
+    async def approve(self, who: Principal, asked: ApproveWish) -> Done:
+        """Vouch for what a case was refused for, unless the same person has had a hand in it."""
         history = await self.ledger.history((await self._case(asked.case_id)).id)
         if actor(who) in {move.actor for move in history}:
             raise Unable("own-change")
         now = self.clock.now()
-        return await self._move(who, asked.case_id, lambda case: approved(case, next_chance(case, self.plan, now), now))
+
+        def vouched_for(case: Case) -> Case:
+            return approved(case, next_chance(case, self.plan, now), now, asked.code)
+
+        return await self._move(who, asked.case_id, vouched_for)
 
     # --- people ---
 

@@ -1,6 +1,6 @@
 """What operators are shown of cases, and which of them want a look today. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,6 +8,7 @@ from shared.api_models import CaseView, Contact, MoveView, StepView
 from shared.case import Case
 from shared.errors import IllegalMove, Reason
 from shared.events import Purpose
+from shared.methods import NO_METHODS
 from shared.plan import in_order, local_words
 from shared.ports import Move
 from shared.states import CaseRules, State, Step
@@ -39,6 +40,19 @@ def view(case: Case) -> CaseView:
         time_zone=event.time_zone if event else None,
         contact_kept=event is not None,
         purpose=case.purpose,
+        registered=sorted(set(_registered(case)) - NO_METHODS),
+        approved=[str(reason) for reason, vouched in _vouched_for(case) if vouched],
+    )
+
+
+def _registered(case: Case) -> tuple[str, ...]:
+    return case.methods_shown if case.reason is Reason.ALREADY_REGISTERED else case.methods_approved
+
+
+def _vouched_for(case: Case) -> Iterable[tuple[Reason, object]]:
+    return (
+        (Reason.MOBILE_CHANGED, case.number_approved_at),
+        (Reason.ALREADY_REGISTERED, case.methods_approved),
     )
 
 
@@ -81,6 +95,7 @@ def move_view(move: Move) -> MoveView:
         attempt=move.attempt,
         channel=move.channel,
         receipt=move.receipt,
+        approved=move.approved,
     )
 
 

@@ -45,6 +45,8 @@ def case(number: int = 1, **changes: Any) -> CaseView:
         "time_zone": "America/New_York",
         "contact_kept": True,
         "purpose": Purpose.ONBOARDING,
+        "registered": [],
+        "approved": [],
     }
     return CaseView(**(fields | changes))
 
@@ -74,6 +76,7 @@ def move(hours: int, to: State, actor: str, **changes: Any) -> MoveView:
         "attempt": 1,
         "channel": None,
         "receipt": None,
+        "approved": None,
     }
     return MoveView(**(fields | changes))
 
@@ -106,7 +109,7 @@ def status(*, paused: bool = False, **exceptions: list[str]) -> StatusView:
     return StatusView(
         now=NOW,
         heartbeat=NOW - timedelta(seconds=40),
-        pause=PauseView(until=NOW + HOUR, reason="HR sent wrong events", by="operator:anna") if paused else None,
+        pause=PauseView(until=NOW + HOUR, reason="HR sent wrong events", by="operator:first") if paused else None,
         next_wake=NOW + 2 * HOUR,
         cases={"sent": 12, "announced": 30, "refused": 2},
         waiting_soon=17,

@@ -71,7 +71,7 @@ def test_how_it_goes(api: StandIn, firstpass: Command) -> None:
     api.answers["GET status"] = made_up.status(paused=True, refused=[made_up.case_id(number) for number in range(6)])
     assert firstpass("status").out == plain("""
 now            Mon 30 Nov 08:00
-issuing        paused by operator:anna
+issuing        paused by operator:first
 agenda read    40 s ago
 next wake      Mon 30 Nov 10:00
 next 24 hours  17 passes planned, 200 an hour at most

@@ -13,6 +13,7 @@ from shared.errors import Halted, Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
 from shared.ports import Clock, Move, WakeRow
 from shared.states import FREE, State
+from shared.wishes import vouched
 
 type When = Literal["before", "between", "after"]
 """`between` is for save only: the wake row is written, the head is not."""
@@ -158,6 +159,7 @@ class FakeLedger:
             message_id=after.message_id if after.state is State.SENT else None,
             channel=after.channel if after.state is State.SENT else None,
             receipt=after.receipt if before is None or after.receipt is not before.receipt else None,
+            approved=vouched(before, after),
         )
 
     @contextmanager
