@@ -229,6 +229,28 @@ class Exceptions(Model):
     """Heads nobody can read, a lost key perhaps; they are in no count."""
 
 
+class QueueView(Model):
+    """How many messages a queue held at `as_of`, and since when the oldest was there; `is_more` were not counted."""
+
+    count: int
+    is_more: bool
+    oldest: datetime | None
+    as_of: datetime
+
+
+class ForecastView(Model):
+    """What becomes of the passes planned for the next 24 hours, within the hourly budget; hours are full ones in UTC.
+
+    `late` of them go out in a later hour than planned; the last is out by `through_by`.
+    """
+
+    planned: int
+    busiest_hour: datetime | None
+    busiest_planned: int
+    late: int
+    through_by: datetime | None
+
+
 class StatusView(Model):
     """How it goes. Times in UTC."""
 
@@ -237,9 +259,15 @@ class StatusView(Model):
     pause: PauseView | None
     next_wake: datetime | None
     cases: dict[str, int]
-    waiting_soon: int
-    """Passes planned for the next 24 hours, against `hourly_budget`."""
+    joiners_queue: QueueView | None
+    """As the worker saw it last; None when it never did."""
+    dead_letters: QueueView | None
+    """None when they cannot be looked at now."""
     hourly_budget: int
+    """0 is no limit."""
+    spent_this_hour: int
+    """Also passes that a process holds ready."""
+    forecast: ForecastView
     exceptions: Exceptions
 
 

@@ -9,8 +9,10 @@ from shared.api_models import (
     CaseView,
     Contact,
     Exceptions,
+    ForecastView,
     MoveView,
     PauseView,
+    QueueView,
     StatusView,
     StepView,
 )
@@ -104,6 +106,15 @@ CONTACT = Contact(
 )
 
 
+def queue(count: int, *, age: timedelta | None = None, is_more: bool = False, seen: timedelta = HOUR * 0) -> QueueView:
+    """Its oldest message was there for `age` when it was seen."""
+    as_of = NOW - seen
+    return QueueView(count=count, is_more=is_more, oldest=None if age is None else as_of - age, as_of=as_of)
+
+
+FORECAST = ForecastView(planned=17, busiest_hour=NOW + HOUR, busiest_planned=9, late=0, through_by=NOW + 10 * HOUR)
+
+
 def status(*, paused: bool = False, **exceptions: list[str]) -> StatusView:
     none: dict[str, list[str]] = {name: [] for name in Exceptions.model_fields}
     return StatusView(
@@ -112,8 +123,11 @@ def status(*, paused: bool = False, **exceptions: list[str]) -> StatusView:
         pause=PauseView(until=NOW + HOUR, reason="HR sent wrong events", by="operator:first") if paused else None,
         next_wake=NOW + 2 * HOUR,
         cases={"sent": 12, "announced": 30, "refused": 2},
-        waiting_soon=17,
+        joiners_queue=queue(3, age=timedelta(minutes=2)),
+        dead_letters=queue(0),
         hourly_budget=200,
+        spent_this_hour=40,
+        forecast=FORECAST,
         exceptions=Exceptions(**(none | exceptions)),
     )
 

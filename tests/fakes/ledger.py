@@ -102,12 +102,17 @@ class FakeLedger:
 
     async def spend(self) -> None:
         with self._call("spend"):
-            now = self._clock.now()
-            hour = now.replace(minute=0, second=0, microsecond=0)
-            spent = self._spent[1] if self._spent and self._spent[0] == hour else 0
-            if self.budget and spent >= self.budget:
-                raise Halted(Reason.BUDGET, max(hour + timedelta(hours=1) - now, timedelta(minutes=1)))
-            self._spent = hour, spent + 1
+            if self.budget:
+                hour, spent = self.hour_spent()
+                if spent >= self.budget:
+                    left = hour + timedelta(hours=1) - self._clock.now()
+                    raise Halted(Reason.BUDGET, max(left, timedelta(minutes=1)))
+                self._spent = hour, spent + 1
+
+    def hour_spent(self) -> tuple[datetime, int]:
+        """This hour, and how many passes were taken from its budget."""
+        hour = self._clock.now().replace(minute=0, second=0, microsecond=0)
+        return hour, self._spent[1] if self._spent and self._spent[0] == hour else 0
 
     async def forget(self, case: Case) -> None:
         with self._call("forget"):
