@@ -62,6 +62,8 @@ def print_case(shown: Shown, console: Console) -> None:
         "message": message(case),
         "passes": f"{case.issuance} asked for, {case.spent} spent",
         "devices": ", ".join(case.device_paths),
+        "registered": ", ".join(case.registered),
+        "approved": ", ".join(case.approved),
         "contact": "kept" if case.contact_kept else "wiped",
         **(_personal(shown.contact) if shown.contact else {}),
     }

@@ -12,7 +12,20 @@ from cli.exits import CommandError, Exit
 from cli.options import CodeOrReason, Format, User, Why, Yes, client_of
 from cli.output import Output, facts, say, show, show_one
 from cli.questions import confirm
-from shared.api_models import ActOnCase, CaseQuery, CaseStory, CaseView, Contact, Done, FindCase, OpenedCase, OpenWish
+from cli.words import CONFLICTS, VOUCH
+from shared.api_models import (
+    ActOnCase,
+    ApproveWish,
+    CaseQuery,
+    CaseStory,
+    CaseView,
+    Contact,
+    Done,
+    FindCase,
+    OpenedCase,
+    OpenWish,
+)
+from shared.errors import Reason
 from shared.events import DevicePath, Purpose
 from shared.states import State
 
@@ -122,12 +135,19 @@ def cancel(context: typer.Context, case: Case, *, reason: Why, yes: Yes = False)
 
 @cases.command("approve")
 def approve(context: typer.Context, case: Case, *, reason: Why, yes: Yes = False) -> None:
-    """Vouch for a number that changed lately, after calling back on the old one. Never the one who reissued it.
+    """Vouch for what a case was refused for: its new number, or methods that are there. Never who had a hand in it.
 
     Example: ./firstpass --as colleague cases approve ID --reason "called back on the old number"
     """
-    confirm(f"You vouch that the new number of case {case} is the joiner's.", "yes", yes=yes)
-    _act(context, "approve", case, reason)
+    with client_of(context) as client:
+        found = _find(client, case).case
+        if found.reason not in VOUCH:
+            raise CommandError(CONFLICTS["nothing-to-approve"])
+        confirm(VOUCH[found.reason].format(case=case, methods=", ".join(found.registered)), "yes", yes=yes)
+        wish = ApproveWish.model_construct(case_id=case, reason=reason, code=Reason(found.reason))
+        done = client.post(f"cases/{case}/approve", Done, wish, "case_id")
+    say(f"Approved, against {found.reason}.")
+    _say_done(done, case)
 
 
 def _fitting(client: Client, state: State | None, code: str | None) -> Iterator[CaseView]:
@@ -156,6 +176,10 @@ def _reveal(client: Client, case: str, reason: str) -> Contact:
 def _act(context: typer.Context, act: str, case: str, reason: str) -> None:
     with client_of(context) as client:
         done = client.post(f"cases/{_id(case)}/{act}", Done, _wish(case, reason), "case_id")
+    _say_done(done, case)
+
+
+def _say_done(done: Done, case: str) -> None:
     say(f"Done: the case is {done.state or 'gone'} now. See ./firstpass cases show {case}")
 
 

@@ -1,6 +1,7 @@
 """`firstpass status`, `pause` and `resume`: the whole."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 import typer
@@ -11,11 +12,15 @@ from cli.exits import Exit
 from cli.moments import ago, here
 from cli.options import Format, Why, client_of
 from cli.output import Output, clean, facts, say, show_one
-from shared.api_models import Done, PauseWish, Reasoned, StatusView
+from shared.api_models import Done, PauseWish, QueueView, Reasoned, StatusView
 from shared.states import State
 
 STALE: Final = timedelta(minutes=10)
 """An agenda that was not read for so long does not run."""
+DRAINED_WITHIN: Final = timedelta(minutes=15)
+"""An event that waits longer on its queue is not being taken."""
+LETTERS_WAIT: Final = timedelta(days=7)
+"""A dead letter that lies longer was forgotten."""
 
 SHOWN: Final = 5
 """Cases named below a finding."""
@@ -79,8 +84,55 @@ def findings(found: StatusView) -> list[str]:
     told = [f"paused until {here(found.pause.until)}: {found.pause.reason}"] if found.pause else []
     if found.heartbeat is None or found.now - found.heartbeat > STALE:
         told.append("the agenda is not being read: does the worker run?")
+    told += [*_of_queues(found), *_of_the_budget(found)]
     counts = {words: len(getattr(found.exceptions, name)) for name, words in LOOK.items()}
     return told + [f"{count} {words}" for words, count in counts.items() if count]
+
+
+def _of_queues(found: StatusView) -> Iterator[str]:
+    events, letters = found.joiners_queue, found.dead_letters
+    if events is None or found.now - events.as_of > STALE:
+        yield "the queue of events is not being looked at: the worker's log says why (queue-not-seen)"
+    elif events.oldest and events.as_of - events.oldest > DRAINED_WITHIN:
+        yield f"events wait on their queue since {here(events.oldest)}: does the worker take them?"
+    if letters is None:
+        yield "the dead letters cannot be looked at"
+    elif letters.count:
+        yield f"{_count(letters)} dead letters wait: ./firstpass dlq list --group"
+        if letters.oldest and found.now - letters.oldest > LETTERS_WAIT:
+            yield f"the oldest dead letter lies there since {here(letters.oldest)}"
+
+
+def _of_the_budget(found: StatusView) -> Iterator[str]:
+    expected = found.forecast
+    if expected.late:
+        yield (
+            f"{expected.late} passes of the next 24 hours are more than HOURLY_BUDGET allows:"
+            f" they go out late, the last by {here(expected.through_by)}"
+        )
+
+
+def _count(queue: QueueView) -> str:
+    return f"{queue.count:,}{'+' if queue.is_more else ''}"
+
+
+def _queue(queue: QueueView | None, now: datetime) -> str:
+    """How deep, since when, and as of when, where that is not now."""
+    if queue is None:
+        return "not known"
+    oldest = f", the oldest {ago(queue.oldest, queue.as_of).removesuffix(' ago')} old" if queue.oldest else ""
+    return f"{_count(queue)}{oldest}" + (f" ({ago(queue.as_of, now)})" if queue.as_of < now else "")
+
+
+def _passes(found: StatusView) -> dict[str, str]:
+    """The budget, and what is expected of it."""
+    expected, budget = found.forecast, found.hourly_budget
+    busiest = f", {expected.busiest_planned} of them in the hour from {here(expected.busiest_hour)}"
+    through = f"; all through by {here(expected.through_by)}"
+    return {
+        "this hour": f"{found.spent_this_hour:,} of {budget:,} passes" if budget else "no limit (HOURLY_BUDGET is 0)",
+        "next 24 hours": f"{expected.planned:,} passes planned" + (busiest + through if expected.planned else ""),
+    }
 
 
 def _print(found: StatusView, console: Console) -> None:
@@ -90,7 +142,9 @@ def _print(found: StatusView, console: Console) -> None:
         "issuing": f"paused by {found.pause.by}" if found.pause else "runs",
         "agenda read": ago(found.heartbeat, found.now) if found.heartbeat else "never",
         "next wake": here(found.next_wake) or "nothing waits",
-        "next 24 hours": f"{found.waiting_soon} passes planned, {found.hourly_budget} an hour at most",
+        "events waiting": _queue(found.joiners_queue, found.now),
+        "dead letters": _queue(found.dead_letters, found.now),
+        **_passes(found),
         "cases": ", ".join(f"{found.cases[state]} {state}" for state in State if found.cases.get(state)) or "none",
     }
     console.print(facts(pairs))

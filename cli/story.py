@@ -10,6 +10,7 @@ from shared.ports import Move
 from shared.states import Act, State
 
 OPERATOR: Final = "operator:"
+APPROVER: Final = "approver"
 
 _WORDS: Final[Mapping[tuple[str, State], str]] = {
     ("event", State.ANNOUNCED): "HR's event is written down",
@@ -36,6 +37,7 @@ _WORDS: Final[Mapping[tuple[str, State], str]] = {
     (Act.REVOKE, State.ONBOARDED): "passes deleted",
     (Act.REVOKE, State.ANNOUNCED): "older passes deleted",
     (OPERATOR, State.ANNOUNCED): "an operator opens it again",
+    (APPROVER, State.ANNOUNCED): "an approver vouches for it ({approved}): it goes on",
     (OPERATOR, State.CANCELLED): "an operator calls it off",
     **{(Act.WIPE, state): "what is personal is wiped" for state in State},
 }
@@ -51,12 +53,24 @@ def happenings(history: Iterable[Move | MoveView]) -> list[tuple[datetime, str]]
     """When (UTC) and what, oldest first."""
     told: list[tuple[datetime, str]] = []
     for move in history:
-        actor = OPERATOR if move.actor.startswith(OPERATOR) else move.actor
-        words = _WORDS.get((actor, move.to_state))
+        words = _WORDS.get((_who(move), move.to_state))
         if words is None or ("{receipt}" in words and move.receipt is None):
             continue
-        what = words.format(
-            issuance=move.issuance, channel=move.channel or "", reason=move.reason or "", receipt=move.receipt
-        )
-        told.append((move.at, what))
+        told.append((move.at, words.format_map(_details(move))))
     return told
+
+
+def _who(move: Move | MoveView) -> str:
+    if move.approved:
+        return APPROVER
+    return OPERATOR if move.actor.startswith(OPERATOR) else move.actor
+
+
+def _details(move: Move | MoveView) -> Mapping[str, object]:
+    return {
+        "issuance": move.issuance,
+        "channel": move.channel or "",
+        "reason": move.reason or "",
+        "receipt": move.receipt,
+        "approved": move.approved,
+    }

@@ -62,6 +62,15 @@ BROKERS: Final[Mapping[str | None, str]] = {
 }
 """Why Service Bus itself laid a message aside."""
 
+VOUCH: Final[Mapping[str | None, str]] = {
+    Reason.MOBILE_CHANGED: "You vouch that the new number of case {case} is the joiner's.",
+    Reason.ALREADY_REGISTERED: (
+        "You vouch that the person of case {case} is to get a pass in this round,"
+        " although they have methods to sign in: {methods}."
+    ),
+}
+"""What an approver says with their yes, by what the case was refused for."""
+
 CONFLICTS: Final[Mapping[str, str]] = {
     "issuing-now": "A run holds this case right now: try again in a few minutes.",
     "case-cancelled": "It is called off: HR has to announce the hire again.",
@@ -69,7 +78,7 @@ CONFLICTS: Final[Mapping[str, str]] = {
     "contact-wiped": "Who it was is no longer kept: HR has to announce the hire again.",
     "not-refused": "The case is no longer refused at that issuance: somebody was quicker.",
     "own-change": "You have had a hand in this case: somebody else has to approve it.",
-    "nothing-to-approve": "Only a refusal as mobile-changed can be approved.",
+    "nothing-to-approve": "Only a refusal as mobile-changed or already-registered can be approved.",
     "case-open": "A case of this person is still open: cancel it first, and wait until its passes are deleted.",
     "another-run": "Somebody's run over dead letters is under way: wait until it ends (two minutes after a crash).",
     "letter-unknown": "It was replayed or discarded, or never was: see ./firstpass dlq list.",

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from shared.api_models import (
     ActOnCase,
     ActOnPerson,
+    ApproveWish,
     CasePage,
     CaseQuery,
     CaseStory,
@@ -76,7 +77,7 @@ def acts_of(operations: Operations) -> tuple[Act, ...]:
         Act("POST", "cases/{caseId}/reveal", operator, ActOnCase, Contact, operations.reveal_contact),
         Act("POST", "cases/{caseId}/reissue", operator, ActOnCase, Done, operations.reissue),
         Act("POST", "cases/{caseId}/cancel", operator, ActOnCase, Done, operations.cancel),
-        Act("POST", "cases/{caseId}/approve", approver, ActOnCase, Done, operations.approve),
+        Act("POST", "cases/{caseId}/approve", approver, ApproveWish, Done, operations.approve),
         Act("POST", "people/export", approver, ActOnPerson, PersonExport, operations.export_person),
         Act("POST", "people/forget", approver, ActOnPerson, Done, operations.forget_person),
         Act("GET", "status", reader, Nothing, StatusView, operations.status),

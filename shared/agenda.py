@@ -5,6 +5,7 @@ from typing import Final
 
 from shared.ports import Bus, Clock, Ledger
 from shared.telemetry import Event, emit
+from shared.watch import Watch
 
 PAGE: Final = 500
 """Rows read, sent and removed at a time: few enough for one batch of messages."""
@@ -19,6 +20,7 @@ class Agenda:
     ledger: Ledger
     bus: Bus
     clock: Clock
+    watch: Watch
 
     async def sweep(self) -> None:
         """Nudge every case that is due, and note that somebody looked."""
@@ -32,3 +34,4 @@ class Agenda:
                 break
         if count:
             emit(Event.SWEPT, count=count)
+        await self.watch.look()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from shared.errors import Reason
 from shared.events import DevicePath, Purpose
 from shared.states import Act, State
 
@@ -76,6 +77,12 @@ class ActOnCase(OneCase, Reasoned):
     """A change to one case."""
 
 
+class ApproveWish(ActOnCase):
+    """Vouch for what a case was refused for; with `code` only while that is still this."""
+
+    code: Literal[Reason.MOBILE_CHANGED, Reason.ALREADY_REGISTERED] | None = None
+
+
 class StepView(Model):
     """What a case needs next, and when."""
 
@@ -104,6 +111,10 @@ class CaseView(Model):
     time_zone: str | None
     contact_kept: bool
     purpose: Purpose
+    registered: list[str]
+    """The methods it was refused for, or that were vouched for: kinds as in Graph."""
+    approved: list[str]
+    """The refusals an approver vouched against."""
 
 
 class MoveView(Model):
@@ -118,6 +129,8 @@ class MoveView(Model):
     attempt: int
     channel: str | None
     receipt: str | None
+    approved: str | None
+    """The refusal that an approver vouched against here."""
 
 
 class CaseStory(Model):
@@ -216,6 +229,28 @@ class Exceptions(Model):
     """Heads nobody can read, a lost key perhaps; they are in no count."""
 
 
+class QueueView(Model):
+    """How many messages a queue held at `as_of`, and since when the oldest was there; `is_more` were not counted."""
+
+    count: int
+    is_more: bool
+    oldest: datetime | None
+    as_of: datetime
+
+
+class ForecastView(Model):
+    """What becomes of the passes planned for the next 24 hours, within the hourly budget; hours are full ones in UTC.
+
+    `late` of them go out in a later hour than planned; the last is out by `through_by`.
+    """
+
+    planned: int
+    busiest_hour: datetime | None
+    busiest_planned: int
+    late: int
+    through_by: datetime | None
+
+
 class StatusView(Model):
     """How it goes. Times in UTC."""
 
@@ -224,9 +259,15 @@ class StatusView(Model):
     pause: PauseView | None
     next_wake: datetime | None
     cases: dict[str, int]
-    waiting_soon: int
-    """Passes planned for the next 24 hours, against `hourly_budget`."""
+    joiners_queue: QueueView | None
+    """As the worker saw it last; None when it never did."""
+    dead_letters: QueueView | None
+    """None when they cannot be looked at now."""
     hourly_budget: int
+    """0 is no limit."""
+    spent_this_hour: int
+    """Also passes that a process holds ready."""
+    forecast: ForecastView
     exceptions: Exceptions
 
 

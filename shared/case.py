@@ -13,7 +13,7 @@ from shared.events import Channel, Delivery, HireEvent, Message, Purpose, Versio
 from shared.fields import FRESH, NOTHING_TO_DELETE, certain, follow_up, latest, rest, to_delete
 from shared.guard_rails import CLAIM_LASTS, Known
 from shared.plan import Terms, When
-from shared.states import LEGAL, Act, CaseRules, Held, State, Step, Text
+from shared.states import LEGAL, PUT_OFF, Act, CaseRules, Held, State, Step, Text
 
 LEASE = CLAIM_LASTS
 """How long a claim keeps other runs from issuing; a run stops itself after half of it (onboarding.RUN_SECONDS)."""
@@ -43,6 +43,9 @@ class Case:
     number_shown: str | None = None
     number_approved: str | None = None
     """What guard rails looked at last, and what an operator vouched for: fingerprints."""
+    methods_shown: tuple[str, ...] = ()
+    methods_approved: tuple[str, ...] = ()
+    """The same of the methods the person has already; vouched for until the round ends."""
     first_opens_at: datetime | None = None
     """The opening HR's event asks for; `opens_at` moves on from it with every pass that came to nothing."""
     opens_at: datetime | None = None
@@ -109,6 +112,7 @@ class Case:
             number_changed_at=self.number_changed_at,
             number_approved_at=self.number_approved_at,
             number_approved=self.number_approved,
+            methods_approved=self.methods_approved,
         )
 
     @property
@@ -287,14 +291,3 @@ STEPS: Mapping[State, Mapping[Act, Due]] = {
     State.GAVE_UP: _AT_REST,
 }
 """What each state can need next, and when; the earliest is done first. docs/lifecycle.md is made from this table."""
-
-PUT_OFF: Mapping[Act, str] = {
-    Act.REVOKE: "delete_at",
-    Act.GUARD: "guard_at",
-    Act.LOOK: "look_at",
-    Act.ASK: "ask_at",
-    Act.CHECK: "check_at",
-    Act.WIPE: "wipe_at",
-    Act.FORGET: "forget_at",
-}
-"""The field that holds when a step is due; an issue waits by `not_before`, a redaction by its text."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused
 from shared.events import HireEvent, Purpose
-from shared.methods import registered
+from shared.methods import beyond, registered
 from shared.plan import Policy, local_date
 
 NOT_FOUND_FOR = timedelta(hours=48)
@@ -103,6 +103,7 @@ class Known:
     number_changed_at: datetime | None = None
     number_approved_at: datetime | None = None
     number_approved: str | None = None
+    methods_approved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +241,9 @@ def _privileged(view: View) -> bool:
 
 
 def _registered(view: View) -> bool:
-    return bool(registered(view.facts.methods, view.rules.methods_ignored))
+    """Not by what somebody vouched for; one method more than that is news."""
+    more = beyond(view.facts.methods, view.known.methods_approved)
+    return bool(registered(more, view.rules.methods_ignored))
 
 
 def _not_a_joiner(view: View) -> bool:

@@ -77,10 +77,12 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
     """
     case, event = run.case, certain(run.case.event)
     rules = rules_for(event, run.rules.guard)
+    # These two go with whatever is saved next: what an operator approves.
+    run.case = case = replace(case, methods_shown=seen.methods if seen else ())
     facts = guard(seen, policy, event, case.known(), rules, run.now())
     number = trusted_number(facts, event, rules)
     person = await run.outside.ledger.meet(facts.user_id, number, case.id)
-    run.case = replace(case, number_shown=person.number)  # goes with whatever is saved next: what an operator approves
+    run.case = replace(case, number_shown=person.number)
     guard_person(person, facts, case.known(), rules, run.now())  # a number first seen just now is not from the future
     return facts, number
 

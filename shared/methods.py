@@ -30,6 +30,11 @@ COUNTS: Final[Mapping[Purpose, Callable[[str], bool]]] = {
 """What a pass for a purpose is meant to lead to."""
 
 
+def beyond(kinds: Iterable[str], had: Iterable[str]) -> Counter[str]:
+    """What there is more of than there was, and how much more: the same phone registered again is nothing new."""
+    return Counter(kinds) - Counter(had)
+
+
 def registered(kinds: Iterable[str], ignored: frozenset[str]) -> frozenset[str]:
     """The methods that stand against a first pass: all but password, pass and the ignored ones; unknown types too."""
     return frozenset(kinds) - NO_METHODS - ignored
@@ -37,7 +42,7 @@ def registered(kinds: Iterable[str], ignored: frozenset[str]) -> frozenset[str]:
 
 def has_new(kinds: Sequence[str], had: Sequence[str], purpose: Purpose) -> bool:
     """Whether somebody has a method that counts and that they did not have before."""
-    return any(map(COUNTS[purpose], Counter(kinds) - Counter(had)))
+    return any(map(COUNTS[purpose], beyond(kinds, had)))
 
 
 def made_since(
@@ -47,7 +52,7 @@ def made_since(
 
     New is what there is more of than there was (`had`), and what is younger than the opening of the pass.
     """
-    more = Counter(method.kind for method in methods) - Counter(had)
+    more = beyond((method.kind for method in methods), had)
     found = [method for kind in more if COUNTS[purpose](kind) for method in _youngest(methods, kind, more[kind])]
     young = [one for one in methods if one.created_at and one.created_at >= starts_at - CLOCKS_DIFFER]
     found += [method for method in young if COUNTS[purpose](method.kind)]

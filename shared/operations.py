@@ -6,12 +6,13 @@ Nothing here reaches Entra or Twilio: a change is a move of a case, and the work
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.api_models import (
     ActOnCase,
     ActOnPerson,
+    ApproveWish,
     CaseExport,
     CasePage,
     CaseQuery,
@@ -28,18 +29,28 @@ from shared.api_models import (
     StatusView,
 )
 from shared.case import Case
-from shared.errors import Moved, Reason
-from shared.oversight import Acquaintance, Overview, Unreadable
+from shared.errors import Moved, Reason, Unavailable
+from shared.forecast import Hourly, forecast
+from shared.oversight import Acquaintance, DepthNotes, Gauge, NotedDepth, Overview, Unreadable
 from shared.plan import PlanRules
 from shared.ports import Clock, Ledger
 from shared.principal import Principal
 from shared.run import record
-from shared.states import CaseRules, State
-from shared.views import EXCEPTIONS, contact, is_about, is_about_another, move_view, view
+from shared.states import CaseRules
+from shared.views import (
+    EXCEPTIONS,
+    contact,
+    due_to_go_out,
+    forecast_view,
+    is_about,
+    is_about_another,
+    move_view,
+    queue_view,
+    view,
+)
 from shared.wishes import Unable, approved, called_off, next_chance, reissued
 
 PAGE: Final = 500
-TODAY: Final = timedelta(hours=24)
 
 
 class NotAllowed(Exception):  # noqa: N818 - as the errors of errors.py
@@ -60,6 +71,8 @@ class Operations:
     plan: PlanRules
     rules: CaseRules
     hourly_budget: int
+    joiners_queue: DepthNotes
+    dead_letters: Gauge
     name_case: Callable[[str, str], str]
 
     # --- cases ---
@@ -97,13 +110,17 @@ class Operations:
         """Delete the passes of a case; none follows until HR announces the hire again."""
         return await self._move(who, asked.case_id, lambda case: called_off(case, self.rules, self.clock.now()))
 
-    async def approve(self, who: Principal, asked: ActOnCase) -> Done:
-        """Vouch for a changed number, unless the same person has had a hand in this case."""
+    async def approve(self, who: Principal, asked: ApproveWish) -> Done:
+        """Vouch for what a case was refused for, unless the same person has had a hand in it."""
         history = await self.ledger.history((await self._case(asked.case_id)).id)
         if actor(who) in {move.actor for move in history}:
             raise Unable("own-change")
         now = self.clock.now()
-        return await self._move(who, asked.case_id, lambda case: approved(case, next_chance(case, self.plan, now), now))
+
+        def vouched_for(case: Case) -> Case:
+            return approved(case, next_chance(case, self.plan, now), now, asked.code)
+
+        return await self._move(who, asked.case_id, vouched_for)
 
     # --- people ---
 
@@ -136,25 +153,29 @@ class Operations:
 
     async def status(self, _: Principal, __: object) -> StatusView:
         """How it goes, and what wants a look today."""
-        now, counts, soon = self.clock.now(), Counter[str](), 0
+        now, counts, dues = self.clock.now(), Counter[str](), list[datetime]()
         wanting: dict[str, list[str]] = {name: [] for name in (*EXCEPTIONS, "unreadable")}
         async for case in self._every_case():
             if isinstance(case, Unreadable):
                 wanting["unreadable"].append(case.id)
                 continue
             counts[case.state] += 1
-            soon += case.state is State.ANNOUNCED and case.deliver_at is not None and case.deliver_at <= now + TODAY
+            dues += due_to_go_out(case)
             for name, holds in EXCEPTIONS.items():
                 wanting[name] += [case.id] if holds(case, now, self.rules) else []
         pause = await self.overview.pause_in_force()
+        hourly = Hourly(budget=self.hourly_budget, spent=await self.overview.spent())
         return StatusView(
             now=now,
             heartbeat=await self.overview.heartbeat(),
             pause=PauseView(until=pause.until, reason=pause.reason, by=pause.by) if pause else None,
             next_wake=await self.overview.next_wake(),
             cases=dict(counts),
-            waiting_soon=soon,
-            hourly_budget=self.hourly_budget,
+            joiners_queue=queue_view(await self.joiners_queue.noted()),
+            dead_letters=queue_view(await self._dead_letters(now)),
+            hourly_budget=hourly.budget,
+            spent_this_hour=hourly.spent,
+            forecast=forecast_view(forecast(dues, now, hourly, pause.until if pause else None)),
             exceptions=Exceptions(**wanting),
         )
 
@@ -171,6 +192,13 @@ class Operations:
     async def _paused(self) -> Done:
         pause = await self.overview.pause_in_force()
         return Done(until=pause.until if pause else None)
+
+    async def _dead_letters(self, now: datetime) -> NotedDepth | None:
+        """How many wait; the rest of the status is worth showing without."""
+        try:
+            return NotedDepth(at=now, depth=await self.dead_letters.read())
+        except Unavailable:
+            return None
 
     # --- helpers ---
 

@@ -62,6 +62,10 @@ class Overview(Protocol):
         """The minute of the earliest row of the agenda."""
         ...
 
+    async def spent(self) -> int:
+        """Passes taken from this hour's budget, also those a process only holds ready; 0 where there is no budget."""
+        ...
+
     async def person(self, user_id: str) -> Acquaintance | None:
         """What is kept of a person (Entra object id), if anything."""
         ...
@@ -92,6 +96,53 @@ class Audit(Protocol):
         Raises:
             LedgerUnavailable: it is not known to be written: whatever was to be done must not be.
         """
+        ...
+
+
+# --- queues ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """How many messages a queue holds, locked ones too, scheduled ones not; `is_more` when nobody looked further.
+
+    `oldest` is since when the first of them is there (UTC).
+    """
+
+    count: int
+    is_more: bool
+    oldest: datetime | None
+
+
+class Gauge(Protocol):
+    """Tells how deep a queue is."""
+
+    async def read(self) -> Depth:
+        """Look at the queue, and lock nothing.
+
+        Raises:
+            BusUnavailable: it could not be seen.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotedDepth:
+    """How deep a queue was, and when (UTC)."""
+
+    at: datetime
+    depth: Depth
+
+
+class DepthNotes(Protocol):
+    """What was noted last of the queue of events. Raises LedgerUnavailable."""
+
+    async def note(self, noted: NotedDepth) -> None:
+        """Note it, in the place of what was noted before."""
+        ...
+
+    async def noted(self) -> NotedDepth | None:
+        """What was noted last; None when nothing ever was."""
         ...
 
 

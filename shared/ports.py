@@ -27,7 +27,8 @@ class Pass:
 class Move:
     """One row of a case's history: when (UTC), from where to where, why, and by whom (a step, `event` or `receipt`).
 
-    `message_id` and `channel` of one that was sent; `receipt` when Twilio's word on it changed.
+    `message_id` and `channel` of one that was sent; `receipt` when Twilio's word on it changed; `approved` where an
+    approver vouched against that refusal.
     """
 
     at: datetime
@@ -40,6 +41,7 @@ class Move:
     message_id: str | None = None
     channel: Channel | None = None
     receipt: Delivery | None = None
+    approved: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

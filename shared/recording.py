@@ -35,6 +35,7 @@ def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When, n
         **unpinned,
         **AWAKE,
         **_fresh_round(case, event, when),
+        **_approval(case, event, when),
         **_fresh_issuance(case),
         **_old_passes(case, event, when, now),
     )
@@ -97,6 +98,12 @@ def _fresh_round(case: Case, event: HireEvent, when: When) -> dict[str, Any]:
     round_begins = when.opens_at != case.first_opens_at
     chance = round_begins or case.event is None or event.mobile_phone != case.event.mobile_phone
     return ({"spent": 0, "replaced": False} if round_begins else {}) | ({"by_sms": False} if chance else {})
+
+
+def _approval(case: Case, event: HireEvent, when: When) -> dict[str, Any]:
+    """Somebody with methods was vouched for as that person, and for one round; after its end nobody was."""
+    same_round = when.opens_at == case.first_opens_at and case.state in _KEEP_GOING | {State.REFUSED}
+    return {} if same_round and not _names_another_person(case, event) else {"methods_approved": ()}
 
 
 def _fresh_issuance(case: Case) -> dict[str, Any]:

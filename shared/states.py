@@ -52,6 +52,18 @@ class Act(StrEnum):
     FORGET = "forget"
 
 
+PUT_OFF: Mapping[Act, str] = {
+    Act.REVOKE: "delete_at",
+    Act.GUARD: "guard_at",
+    Act.LOOK: "look_at",
+    Act.ASK: "ask_at",
+    Act.CHECK: "check_at",
+    Act.WIPE: "wipe_at",
+    Act.FORGET: "forget_at",
+}
+"""The field that holds when a step is due; an issue waits by `not_before`, a redaction by its text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What a case needs next, and from when on (UTC)."""

@@ -16,7 +16,7 @@ from shared.fields import certain, text_gone, text_kept
 from shared.guard_rails import is_ours
 from shared.hearing import word_on
 from shared.issuing import fall_back, see, vet
-from shared.methods import Method, made_since, registered
+from shared.methods import Method, beyond, made_since, registered
 from shared.plan import When, next_morning, once_more
 from shared.run import Run, halt
 from shared.states import State
@@ -100,7 +100,8 @@ async def check(run: Run) -> Case:
     if now < ends_at:
         next_time = min(now + CHECK_EVERY, ends_at + JUST_AFTER, *([since + SETTLED] if since else []))
         return await run.save(case.moved(State.SENT, check_at=next_time, registered_at=since))
-    others = registered((method.kind for method in methods), run.rules.guard.methods_ignored)
+    more = beyond((method.kind for method in methods), case.had)
+    others = registered(more, run.rules.guard.methods_ignored)
     if others and case.purpose is Purpose.ONBOARDING:
         raise Refused(Reason.REGISTERED_NOT_PASSWORDLESS)
     if case.is_last(run.rules.case):

@@ -48,6 +48,7 @@ class Event(StrEnum):
     WIPED = "contact-wiped"
     FORGOTTEN = "case-forgotten"
     SWEPT = "agenda-swept"
+    QUEUE_NOT_SEEN = "queue-not-seen"
     REHEARSED = "issuing-rehearsed"
     OPERATOR_ACTED = "operator-acted"
     OPERATOR_DENIED = "operator-denied"

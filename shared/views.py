@@ -1,13 +1,18 @@
 """What operators are shown of cases, and which of them want a look today. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.api_models import CaseView, Contact, MoveView, StepView
+from shared.api_models import CaseView, Contact, ForecastView, MoveView, QueueView, StepView
 from shared.case import Case
 from shared.errors import IllegalMove, Reason
 from shared.events import Purpose
+from shared.fields import latest
+from shared.forecast import Forecast
+from shared.methods import NO_METHODS
+from shared.oversight import NotedDepth
 from shared.plan import in_order, local_words
 from shared.ports import Move
 from shared.states import CaseRules, State, Step
@@ -39,6 +44,19 @@ def view(case: Case) -> CaseView:
         time_zone=event.time_zone if event else None,
         contact_kept=event is not None,
         purpose=case.purpose,
+        registered=sorted(set(_registered(case)) - NO_METHODS),
+        approved=[str(reason) for reason, vouched in _vouched_for(case) if vouched],
+    )
+
+
+def _registered(case: Case) -> tuple[str, ...]:
+    return case.methods_shown if case.reason is Reason.ALREADY_REGISTERED else case.methods_approved
+
+
+def _vouched_for(case: Case) -> Iterable[tuple[Reason, object]]:
+    return (
+        (Reason.MOBILE_CHANGED, case.number_approved_at),
+        (Reason.ALREADY_REGISTERED, case.methods_approved),
     )
 
 
@@ -81,7 +99,28 @@ def move_view(move: Move) -> MoveView:
         attempt=move.attempt,
         channel=move.channel,
         receipt=move.receipt,
+        approved=move.approved,
     )
+
+
+def queue_view(noted: NotedDepth | None) -> QueueView | None:
+    """How deep a queue was."""
+    if noted is None:
+        return None
+    depth = noted.depth
+    return QueueView(count=depth.count, is_more=depth.is_more, oldest=depth.oldest, as_of=noted.at)
+
+
+def forecast_view(expected: Forecast) -> ForecastView:
+    """What becomes of the passes that are planned."""
+    return ForecastView(**asdict(expected))
+
+
+def due_to_go_out(case: Case) -> list[datetime]:
+    """When the next pass of a case is due, if one waits to be made."""
+    if case.state is not State.ANNOUNCED or case.deliver_at is None:
+        return []
+    return [latest(case.deliver_at, case.not_before)]
 
 
 def _is_recent(case: Case, now: datetime, rules: CaseRules) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shared.ports import Clock
     from shared.receipts import Receipts
     from shared.run import Rules
+    from shared.watch import Watch
 
 
 RECEIPTS_PATH: Final = "/api/receipts"
@@ -91,7 +92,16 @@ def agenda() -> "Agenda":
     from shared.agenda import Agenda  # noqa: PLC0415 - as above
 
     telemetry.install()
-    return Agenda(ledger=ledger(), bus=bus(), clock=_clock)
+    return Agenda(ledger=ledger(), bus=bus(), clock=_clock, watch=_watch())
+
+
+def _watch() -> "Watch":
+    from shared.adapters.depth_row import TableDepthNotes  # noqa: PLC0415 - as above
+    from shared.adapters.gauge import ServiceBusGauge  # noqa: PLC0415 - as above
+    from shared.watch import Watch  # noqa: PLC0415 - as above
+
+    gauge = ServiceBusGauge(_service_bus, settings()["JOINERS_QUEUE"], _clock)
+    return Watch(gauge=gauge, notes=TableDepthNotes(_table_service()), clock=_clock)
 
 
 @cache
@@ -138,6 +148,8 @@ def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
     from shared.acts import acts_in_hrs_place, acts_of, acts_of_the_doctor, acts_on_letters  # noqa: PLC0415 - as above
     from shared.adapters.checkup_table import TableReports  # noqa: PLC0415 - as above
+    from shared.adapters.depth_row import TableDepthNotes  # noqa: PLC0415 - as above
+    from shared.adapters.gauge import ServiceBusGauge  # noqa: PLC0415 - as above
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
     from shared.api import Api  # noqa: PLC0415 - as above
     from shared.api_document import with_document  # noqa: PLC0415 - as above
@@ -155,6 +167,8 @@ def api() -> "Api":
         plan=chosen.plan_rules(),
         rules=chosen.case_rules(),
         hourly_budget=chosen["HOURLY_BUDGET"],
+        joiners_queue=TableDepthNotes(tables),
+        dead_letters=ServiceBusGauge(_service_bus, chosen["DEAD_LETTERS_QUEUE"], _clock),
         name_case=fingerprints().case_id,
     )
     errands = Errands(

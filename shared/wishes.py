@@ -1,6 +1,8 @@
 """What an operator's wish makes of a case. Pure; who may wish what is decided in api.py."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any, Final
 
 from shared.case import DELETIONS, Case
 from shared.errors import Reason
@@ -45,15 +47,34 @@ def reopened(case: Case, issuance: int, when: When | None) -> Case:
     return _opened(case, when)
 
 
-def approved(case: Case, when: When | None, now: datetime) -> Case:
-    """A refused case once more: the number it was refused for is the person's, somebody made sure of that.
+def approved(case: Case, when: When | None, now: datetime, reason: Reason | None = None) -> Case:
+    """A refused case once more: somebody made sure that what it was refused for (`reason`, if told) is as it should be.
 
     Raises:
         Unable: `nothing-to-approve`: it was refused for something else; `contact-wiped`.
     """
-    if case.state is not State.REFUSED or case.reason is not Reason.MOBILE_CHANGED:
+    vouch = VOUCHED.get(case.reason) if case.state is State.REFUSED and reason in (None, case.reason) else None
+    if vouch is None:
         raise Unable("nothing-to-approve")
-    return _opened(case, when, number_approved_at=now, number_approved=case.number_shown)
+    return _opened(case, when, **vouch(case, now))
+
+
+VOUCHED: Final[Mapping[Reason | None, Callable[[Case, datetime], Mapping[str, Any]]]] = {
+    Reason.MOBILE_CHANGED: lambda case, now: {"number_approved_at": now, "number_approved": case.number_shown},
+    Reason.ALREADY_REGISTERED: lambda case, _: {"methods_approved": case.methods_shown},
+}
+"""What can be approved, and what of the case is then vouched for: no more than what it was refused for."""
+
+
+def vouched(before: Case | None, after: Case) -> Reason | None:
+    """What an approver vouched for in this move, if anything."""
+    if before is None:
+        return None
+    news = (
+        (Reason.MOBILE_CHANGED, after.number_approved_at, before.number_approved_at),
+        (Reason.ALREADY_REGISTERED, after.methods_approved, before.methods_approved),
+    )
+    return next((reason for reason, now, then in news if now and now != then), None)
 
 
 def called_off(case: Case, rules: CaseRules, now: datetime) -> Case:
@@ -69,7 +90,7 @@ def called_off(case: Case, rules: CaseRules, now: datetime) -> Case:
     return case.moved(State.CANCELLED, not_before=None, reason=None, **resting, **deletions)
 
 
-def _opened(case: Case, when: When | None, **vouched: datetime | str | None) -> Case:
+def _opened(case: Case, when: When | None, **vouched_for: Any) -> Case:  # noqa: ANN401 - any field of Case
     """A case that goes on as a new issuance, unless the table of what keeps it closed says no."""
     reasons = (
         (case.state is State.ISSUING, "issuing-now"),
@@ -86,7 +107,7 @@ def _opened(case: Case, when: When | None, **vouched: datetime | str | None) -> 
         State.ANNOUNCED,
         **AWAKE,
         **FRESH,
-        **vouched,
+        **vouched_for,
         issuance=case.issuance + (not keeps_issuance),
         spent=0,
         opens_at=when.opens_at,

@@ -90,6 +90,11 @@ class Budget:
         return {"PartitionKey": partition_key, "RowKey": row_key, "hour": spent.hour, "reserved": spent.passes}
 
 
+def spent_in(row: Mapping[str, Any] | None, now: datetime) -> int:
+    """Passes reserved in the hour of `now`, by the row of the budget."""
+    return _spent(row, hour_key(now)).passes
+
+
 def _spent(row: Mapping[str, Any] | None, hour: str) -> _Block:
     if row is None:
         return _Block(hour, 0)

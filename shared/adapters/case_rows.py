@@ -14,6 +14,7 @@ from shared.errors import Reason, UnreadableRow
 from shared.events import Channel, Delivery, Version
 from shared.ports import Move
 from shared.states import State, Text
+from shared.wishes import vouched
 
 HEAD: Final = "case"
 """RowKey of the head; the PartitionKey is the case id."""
@@ -96,6 +97,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "number_sent": _TEXT,
     "number_shown": _TEXT,
     "number_approved": _TEXT,
+    "methods_shown": _WORDS,
+    "methods_approved": _WORDS,
     "first_opens_at": _TIME,
     "opens_at": _TIME,
     "deliver_at": _TIME,
@@ -172,12 +175,13 @@ def history_row(before: Case | None, after: Case, actor: str, now: datetime) -> 
 
 
 def _told(before: Case | None, after: Case) -> dict[str, str | None]:
-    """Of the message: which one, and what changed."""
+    """Of the message: which one, and what changed; of an approval what was approved."""
     news = before is None or after.receipt is not before.receipt
     return {
         "message_id": after.message_id if after.state is State.SENT else None,
         "channel": after.channel if after.state is State.SENT else None,
         "receipt": after.receipt if news else None,
+        "approved": vouched(before, after),
     }
 
 
@@ -199,6 +203,7 @@ def move_of(row: Mapping[str, Any]) -> Move:
             message_id=_text(row["message_id"]) if "message_id" in row else None,
             channel=Channel(_text(row["channel"])) if "channel" in row else None,
             receipt=Delivery(_text(row["receipt"])) if "receipt" in row else None,
+            approved=Reason(_text(row["approved"])) if "approved" in row else None,
         )
     except (KeyError, TypeError, ValueError):
         raise UnreadableRow from None

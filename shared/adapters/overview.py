@@ -9,11 +9,12 @@ from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableServiceClient
 
 from shared.adapters.agenda import wake_row
+from shared.adapters.budget import spent_in
 from shared.adapters.case_rows import HEAD, case_of, read_time, write_time
 from shared.adapters.person_rows import PERSON, acquaintance_of
 from shared.adapters.seal import Fingerprints, Seal
 from shared.adapters.storage import Conflict, Patience, Table, delete_row, insert
-from shared.adapters.tables import CONTROL, PAUSE, ROUNDS, TableLedger
+from shared.adapters.tables import BUDGET, CONTROL, PAUSE, ROUNDS, TableLedger
 from shared.case import Case
 from shared.errors import LedgerUnavailable, UnreadableRow
 from shared.oversight import Acquaintance, AuditEntry, Pause, Unreadable
@@ -66,6 +67,10 @@ class TableOverview:
         if row is not None:
             await self._remove(self._control, row)
         self._ledger.look_again()
+
+    async def spent(self) -> int:
+        """See Overview."""
+        return spent_in(await self._control.get(CONTROL, BUDGET), self._clock.now())
 
     async def person(self, user_id: str) -> Acquaintance | None:
         """See Overview."""

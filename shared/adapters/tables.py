@@ -46,7 +46,7 @@ PAUSE_KNOWN_FOR: Final = 5.0
 ROUNDS: Final = 8
 """How often a row that others write at the same time is read again before we give up."""
 
-CONTROL, PAUSE, _HEARTBEAT, _BUDGET = "control", "pause", "heartbeat", "budget"
+CONTROL, PAUSE, BUDGET, _HEARTBEAT = "control", "pause", "budget", "heartbeat"
 _KEYS: Final = ("PartitionKey", "RowKey")
 
 
@@ -72,7 +72,7 @@ class TableLedger:
         self._agenda = Agenda(Table(service, "agenda", patience), clock)
         self._people = Table(service, "people", patience)
         self._control = Table(service, "control", patience)
-        self._budget = Budget(self._control, (CONTROL, _BUDGET), clock, hourly_budget)
+        self._budget = Budget(self._control, (CONTROL, BUDGET), clock, hourly_budget)
         self._pause_seen: tuple[float, datetime | None] | None = None
 
     async def close(self) -> None:

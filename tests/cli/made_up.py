@@ -9,8 +9,10 @@ from shared.api_models import (
     CaseView,
     Contact,
     Exceptions,
+    ForecastView,
     MoveView,
     PauseView,
+    QueueView,
     StatusView,
     StepView,
 )
@@ -45,6 +47,8 @@ def case(number: int = 1, **changes: Any) -> CaseView:
         "time_zone": "America/New_York",
         "contact_kept": True,
         "purpose": Purpose.ONBOARDING,
+        "registered": [],
+        "approved": [],
     }
     return CaseView(**(fields | changes))
 
@@ -74,6 +78,7 @@ def move(hours: int, to: State, actor: str, **changes: Any) -> MoveView:
         "attempt": 1,
         "channel": None,
         "receipt": None,
+        "approved": None,
     }
     return MoveView(**(fields | changes))
 
@@ -101,16 +106,28 @@ CONTACT = Contact(
 )
 
 
+def queue(count: int, *, age: timedelta | None = None, is_more: bool = False, seen: timedelta = HOUR * 0) -> QueueView:
+    """Its oldest message was there for `age` when it was seen."""
+    as_of = NOW - seen
+    return QueueView(count=count, is_more=is_more, oldest=None if age is None else as_of - age, as_of=as_of)
+
+
+FORECAST = ForecastView(planned=17, busiest_hour=NOW + HOUR, busiest_planned=9, late=0, through_by=NOW + 10 * HOUR)
+
+
 def status(*, paused: bool = False, **exceptions: list[str]) -> StatusView:
     none: dict[str, list[str]] = {name: [] for name in Exceptions.model_fields}
     return StatusView(
         now=NOW,
         heartbeat=NOW - timedelta(seconds=40),
-        pause=PauseView(until=NOW + HOUR, reason="HR sent wrong events", by="operator:anna") if paused else None,
+        pause=PauseView(until=NOW + HOUR, reason="HR sent wrong events", by="operator:first") if paused else None,
         next_wake=NOW + 2 * HOUR,
         cases={"sent": 12, "announced": 30, "refused": 2},
-        waiting_soon=17,
+        joiners_queue=queue(3, age=timedelta(minutes=2)),
+        dead_letters=queue(0),
         hourly_budget=200,
+        spent_this_hour=40,
+        forecast=FORECAST,
         exceptions=Exceptions(**(none | exceptions)),
     )
 

@@ -61,7 +61,7 @@ def test_a_problem_is_told_with_its_code(api: StandIn, firstpass: Command, statu
         ["dlq", "replay", *WHY, "--plan", "missing.json"],
         ["--url", "http://app.example.com", "status"],
         ["--url", "https://app.example.com", "status"],  # no scope
-        ["--url", "https://app.example.com", "--as", "anna", "status"],
+        ["--url", "https://app.example.com", "--as", "colleague", "status"],
     ],
     ids=" ".join,
 )
@@ -123,7 +123,6 @@ def test_a_gate_ends_with_6_when_something_wants_a_look(
     [
         (["cases", "reissue", ID, *WHY, "--yes"], f"POST cases/{ID}/reissue", {}),
         (["cases", "cancel", ID, *WHY, "--yes"], f"POST cases/{ID}/cancel", {}),
-        (["cases", "approve", ID, *WHY, "--yes"], f"POST cases/{ID}/approve", {}),
         (["people", "forget", "--user", USER, *WHY, "--yes"], "POST people/forget", {"user": USER}),
         (["pause", "--minutes", 60, *WHY], "POST pause", {"minutes": 60}),
         (["resume", *WHY], "POST resume", {}),
@@ -165,9 +164,9 @@ def test_an_export_goes_to_a_new_file_for_its_owner_alone(api: StandIn, firstpas
 def test_in_a_sandbox_you_are_one_person_with_every_role_unless_told(api: StandIn, firstpass: Command) -> None:
     api.answers["GET status"] = made_up.status()
     firstpass("status")
-    firstpass("--as", "anna", "status")
+    firstpass("--as", "colleague", "status")
     firstpass("--as", USER, "status", FIRSTPASS_SANDBOX_ROLES="reader")
-    you, anna, given = (who for _, _, who in api.asked)
+    you, colleague, given = (who for _, _, who in api.asked)
     assert you["roles"] == ["reader", "operator", "approver"]
-    assert anna["oid"] != you["oid"]
+    assert colleague["oid"] != you["oid"]
     assert given == {"oid": USER, "roles": ["reader"]}

@@ -70,12 +70,16 @@ Mon 30 Nov 08:00  Mon 30 Nov 02:00  Twilio reports: delivered
 def test_how_it_goes(api: StandIn, firstpass: Command) -> None:
     api.answers["GET status"] = made_up.status(paused=True, refused=[made_up.case_id(number) for number in range(6)])
     assert firstpass("status").out == plain("""
-now            Mon 30 Nov 08:00
-issuing        paused by operator:anna
-agenda read    40 s ago
-next wake      Mon 30 Nov 10:00
-next 24 hours  17 passes planned, 200 an hour at most
-cases          30 announced, 12 sent, 2 refused
+now             Mon 30 Nov 08:00
+issuing         paused by operator:first
+agenda read     40 s ago
+next wake       Mon 30 Nov 10:00
+events waiting  3, the oldest 2 min old
+dead letters    0
+this hour       40 of 200 passes
+next 24 hours   17 passes planned, 9 of them in the hour from Mon 30 Nov 09:00;
+                all through by Mon 30 Nov 18:00
+cases           30 announced, 12 sent, 2 refused
 
 Wants a look
   paused until Mon 30 Nov 09:00: HR sent wrong events

@@ -8,11 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from shared import plan
 from shared.case import Case, Held
 from shared.errors import Later, LedgerUnavailable, Moved, Reason
 from shared.events import Channel, Message
 from shared.plan import Terms
 from shared.states import Act, State
+from shared.wishes import approved
 from tests.builders import RULES
 from tests.contract.ledger_cases import ALICE, BOB, FIRST, announced, waiting
 from tests.contract.ledger_worlds import NOW, When, World, run_azurite, world_of
@@ -85,6 +87,16 @@ async def test_every_move_lasts_and_is_told_in_order(world: World) -> None:
         (row["at"], row["actor"], row["issuance"]) for row in told
     ]
     assert [part.message_id for part in story] == [None] * 5 + ["SM1"]
+
+
+@pytest.mark.parametrize("reason", [Reason.MOBILE_CHANGED, Reason.ALREADY_REGISTERED])
+async def test_a_move_tells_what_an_approver_vouched_for_and_the_next_does_not(world: World, reason: Reason) -> None:
+    refused = announced(NOW).refused(reason, RULES, NOW, held=Held())
+    shown = replace(refused, number_shown="n-1", methods_shown=("fido2",))
+    case = await world.ledger.save(None, shown, "issue")
+    case = await world.ledger.save(case, approved(case, plan.When(NOW, NOW), NOW), "operator:1")
+    await world.ledger.save(case, case.claimed(ALICE, TERMS, NOW), "issue")
+    assert [move.approved for move in await world.ledger.history(case.id)] == [None, reason, None]
     assert await world.ledger.history("0" * 32) == []
 
 

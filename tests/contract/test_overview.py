@@ -40,6 +40,7 @@ from tests.contract.ledger_worlds import (
 )
 from tests.fakes.door import APPROVER, principal
 from tests.fakes.overview import FakeAudit, FakeOverview
+from tests.fakes.queues import FakeDepthNotes, FakeGauge
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ENTRY = AuditEntry(at=NOW, who=APPROVER, act="cancel", target="a" * 32, allowed=True, why="never came 電話")
@@ -158,6 +159,17 @@ async def test_the_heartbeat_is_the_last_one(place: Place) -> None:
     assert await place.overview.heartbeat() == NOW
 
 
+async def test_what_is_spent_of_an_hour_is_this_hours(place: Place) -> None:
+    await (await place.world.budgeted(0)).spend()
+    assert await place.overview.spent() == 0
+    ledger = await place.world.budgeted(40)
+    for _ in range(3):
+        await ledger.spend()
+    assert await place.overview.spent() == 3
+    place.world.clock.advance(60 * MINUTE)
+    assert await place.overview.spent() == 0
+
+
 # --- pauses ---
 
 
@@ -266,6 +278,8 @@ def api_over(place: Place) -> Api:
         plan=PlanRules(),
         rules=CaseRules(),
         hourly_budget=0,
+        joiners_queue=FakeDepthNotes(),
+        dead_letters=FakeGauge(place.world.clock),
         name_case=FINGERPRINTS.case_id,
     )
     return Api(acts=acts_of(operations), audit=place.audit, clock=place.world.clock, platform_vouches=True)

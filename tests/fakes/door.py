@@ -21,6 +21,7 @@ from tests.fakes.checkup import FakeReports
 from tests.fakes.house import House
 from tests.fakes.letters import FakeLetters, FakeTurns
 from tests.fakes.overview import FakeAudit, FakeOverview
+from tests.fakes.queues import FakeGauge
 
 READER, OPERATOR, APPROVER = (f"aaaaaaaa-0000-4000-8000-00000000000{digit}" for digit in "123")
 ROLE_OF = {READER: "reader", OPERATOR: "operator", APPROVER: "approver"}
@@ -48,7 +49,7 @@ class Said:
         return self.json["code"]
 
 
-def operations_of(house: House, overview: FakeOverview) -> Operations:
+def operations_of(house: House, overview: FakeOverview, dead_letters: FakeGauge) -> Operations:
     outside = house.onboarding.outside
     return Operations(
         ledger=house.ledger,
@@ -56,12 +57,14 @@ def operations_of(house: House, overview: FakeOverview) -> Operations:
         clock=house.clock,
         plan=outside.rules.plan,
         rules=house.rules,
-        hourly_budget=600,
+        hourly_budget=house.ledger.budget,
+        joiners_queue=house.depth_notes,
+        dead_letters=dead_letters,
         name_case=Fingerprints(b"k" * 32).case_id,
     )
 
 
-def every_act(house: House, overview: FakeOverview) -> tuple[Act, ...]:
+def every_act(house: House, overview: FakeOverview, gauge: FakeGauge) -> tuple[Act, ...]:
     """The acts as wiring.py has them."""
     outside, name_case = house.onboarding.outside, house.onboarding.name_case
     errands = Errands(
@@ -79,7 +82,7 @@ def every_act(house: House, overview: FakeOverview) -> tuple[Act, ...]:
     dead_letters = DeadLetters(
         letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=outside.rules
     )
-    acts = acts_of(operations_of(house, overview)) + acts_on_letters(dead_letters)
+    acts = acts_of(operations_of(house, overview, gauge)) + acts_on_letters(dead_letters)
     acts += acts_of_the_doctor(Doctor(reports=FakeReports(), clock=house.clock))
     return with_document(acts + acts_in_hrs_place(errands, sendings))
 
@@ -91,7 +94,8 @@ class Door:
         self.house = house or House()
         self.overview = FakeOverview(self.house.ledger, self.house.clock)
         self.audit = FakeAudit()
-        self.acts = every_act(self.house, self.overview)
+        self.dead_letters = FakeGauge(self.house.clock)
+        self.acts = every_act(self.house, self.overview, self.dead_letters)
         self.api = Api(acts=self.acts, audit=self.audit, clock=self.house.clock, platform_vouches=vouches)
 
     async def ask(

@@ -15,12 +15,14 @@ from shared.plan import PlanRules
 from shared.receipts import Receipts
 from shared.run import Outside, Rules
 from shared.states import CaseRules
+from shared.watch import Watch
 from tests.builders import NUMBER, RULES, USER_ID, body, cancelled, facts, hired
 from tests.fakes.bus import FakeBus
 from tests.fakes.clock import FakeClock
 from tests.fakes.courier import FakeCourier, Sent
 from tests.fakes.directory import FakeDirectory
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.queues import FakeDepthNotes, FakeGauge
 
 DUE = datetime(2026, 11, 30, 16, tzinfo=UTC)
 """17:00 in Amsterdam, the afternoon before the first day: the message of builders.hired() is due."""
@@ -37,12 +39,14 @@ class House:
         guard: GuardRules = GUARD,
         plan: PlanRules | None = None,
         rules: CaseRules = RULES,
+        budget: int = 0,
     ) -> None:
         self.clock = FakeClock(now)
         self.directory = FakeDirectory(self.clock)
         self.courier = FakeCourier(self.clock)
-        self.ledger = FakeLedger(self.clock)
+        self.ledger = FakeLedger(self.clock, budget)
         self.bus = FakeBus()
+        self.joiners_queue, self.depth_notes = FakeGauge(self.clock), FakeDepthNotes()
         name_case = Fingerprints(b"k" * 32).case_id
         self.rules, self.reported = rules, 0
         self.phones: dict[tuple[str, Channel], Word | None] = {}
@@ -109,7 +113,8 @@ class House:
 
     async def sweep(self) -> None:
         """One tick of the timer, its nudges handled, and what became of new messages."""
-        await Agenda(ledger=self.ledger, bus=self.bus, clock=self.clock).sweep()
+        watch = Watch(gauge=self.joiners_queue, notes=self.depth_notes, clock=self.clock)
+        await Agenda(ledger=self.ledger, bus=self.bus, clock=self.clock, watch=watch).sweep()
         nudges, self.bus.nudges = self.bus.nudges, []
         for _, case_id in nudges:
             await self.onboarding.handle(body({"type": "case.nudge.v1", "data": {"caseId": case_id}}))

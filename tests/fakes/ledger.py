@@ -13,6 +13,7 @@ from shared.errors import Halted, Later, LedgerUnavailable, Moved, Reason
 from shared.guard_rails import Person
 from shared.ports import Clock, Move, WakeRow
 from shared.states import FREE, State
+from shared.wishes import vouched
 
 type When = Literal["before", "between", "after"]
 """`between` is for save only: the wake row is written, the head is not."""
@@ -101,12 +102,17 @@ class FakeLedger:
 
     async def spend(self) -> None:
         with self._call("spend"):
-            now = self._clock.now()
-            hour = now.replace(minute=0, second=0, microsecond=0)
-            spent = self._spent[1] if self._spent and self._spent[0] == hour else 0
-            if self.budget and spent >= self.budget:
-                raise Halted(Reason.BUDGET, max(hour + timedelta(hours=1) - now, timedelta(minutes=1)))
-            self._spent = hour, spent + 1
+            if self.budget:
+                hour, spent = self.hour_spent()
+                if spent >= self.budget:
+                    left = hour + timedelta(hours=1) - self._clock.now()
+                    raise Halted(Reason.BUDGET, max(left, timedelta(minutes=1)))
+                self._spent = hour, spent + 1
+
+    def hour_spent(self) -> tuple[datetime, int]:
+        """This hour, and how many passes were taken from its budget."""
+        hour = self._clock.now().replace(minute=0, second=0, microsecond=0)
+        return hour, self._spent[1] if self._spent and self._spent[0] == hour else 0
 
     async def forget(self, case: Case) -> None:
         with self._call("forget"):
@@ -158,6 +164,7 @@ class FakeLedger:
             message_id=after.message_id if after.state is State.SENT else None,
             channel=after.channel if after.state is State.SENT else None,
             receipt=after.receipt if before is None or after.receipt is not before.receipt else None,
+            approved=vouched(before, after),
         )
 
     @contextmanager

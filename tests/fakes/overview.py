@@ -62,6 +62,10 @@ class FakeOverview:
             rows = (wake_row(*keys, etag) for keys, etag in sorted(self._ledger.agenda.items()))
             return next((row.due for row in rows if row), None)
 
+    async def spent(self) -> int:
+        with self._call("spent"):
+            return self._ledger.hour_spent()[1]
+
     async def person(self, user_id: str) -> Acquaintance | None:
         with self._call("person"):
             known = self._ledger.people.get(user_id)

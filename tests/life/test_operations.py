@@ -454,7 +454,7 @@ async def test_a_page_of_one_state_holds_no_other() -> None:
 
 async def test_the_status_of_an_empty_house() -> None:
     told = (await Door().ask("status", who=READER)).json
-    assert (told["cases"], told["pause"], told["heartbeat"], told["nextWake"], told["waitingSoon"]) == (
+    assert (told["cases"], told["pause"], told["heartbeat"], told["nextWake"], told["forecast"]["planned"]) == (
         {}, None, None, None, 0,
     )  # fmt: skip
 

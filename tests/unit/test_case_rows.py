@@ -57,7 +57,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "by_sms": st.booleans(),
     "replaced": st.booleans(),
     "number_sent": st.none() | WORDS,
-    "had": st.lists(WORDS, max_size=3).map(tuple),
+    **dict.fromkeys(("had", "methods_shown", "methods_approved"), st.lists(WORDS, max_size=3).map(tuple)),
     "texts": st.lists(st.builds(Text, WORDS, st.none() | MOMENTS, COUNTS), max_size=3).map(tuple),
     "channel": st.none() | st.sampled_from(Channel),
     "is_usable_once": st.none() | st.booleans(),

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.case import LEASE, PUT_OFF, STEPS, Case, Held
+from shared.case import LEASE, STEPS, Case, Held
 from shared.errors import Reason
-from shared.states import Act, State, Step, Text
+from shared.states import PUT_OFF, Act, State, Step, Text
 from tests.builders import NOW, case_in
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)

@@ -11,7 +11,7 @@ from shared.errors import Reason
 from shared.plan import PlanRules, When
 from shared.recording import record_cancellation, record_hire
 from shared.states import Act, State
-from shared.wishes import Unable, approved, called_off, next_chance, reissued, reopened
+from shared.wishes import Unable, approved, called_off, next_chance, reissued, reopened, vouched
 from tests.builders import CASE_ID, NOW, RULES, cancellation, case, case_in, claimed, hire_event, plan, sent, version
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -152,9 +152,20 @@ def test_an_approval_is_of_the_number_that_was_refused() -> None:
     assert (after.state, after.number_approved, after.number_approved_at) == (State.ANNOUNCED, SHOWN, NOW)
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.MOBILE_CHANGED])
-def test_only_a_changed_number_can_be_approved(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.MOBILE_CHANGED, Reason.ALREADY_REGISTERED}))
+def test_only_a_changed_number_or_methods_can_be_approved(reason: Reason) -> None:
     assert outcome("approve", held_number(reason=reason)) == "nothing-to-approve"
+
+
+def test_an_approval_is_of_the_methods_that_were_shown() -> None:
+    before = held_number(reason=Reason.ALREADY_REGISTERED, methods_shown=("password", "fido2"))
+    after = approved(before, SOON, NOW, Reason.ALREADY_REGISTERED)
+    assert (after.methods_approved, after.number_approved) == (("password", "fido2"), None)
+    assert [vouched(None, before), vouched(before, after), vouched(after, replace(after, waits=1))] == [
+        None, Reason.ALREADY_REGISTERED, None,
+    ]  # fmt: skip
+    with pytest.raises(Unable, match="nothing-to-approve"):
+        approved(before, SOON, NOW, Reason.MOBILE_CHANGED)
 
 
 def test_an_approval_goes_with_the_person_it_was_for() -> None:
