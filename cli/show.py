@@ -13,6 +13,7 @@ from rich.text import Text
 from cli.outcome import WAITING, CaseOutcome, Outcome
 from cli.story import tell
 from cli.words import WHY
+from shared.recording import is_of_an_event
 from shared.states import State
 
 STYLE: Final = {"sms": "cyan", "whatsapp": "green"}
@@ -35,7 +36,7 @@ def show(outcome: Outcome, console: Console) -> None:
     if outcome.sign_ins:
         console.print(_sign_ins(outcome))
     for case in outcome.cases:
-        if case.issuances > 1 or sum(move.actor == "event" for move in case.history) > 1:
+        if case.issuances > 1 or sum(is_of_an_event(move.actor) for move in case.history) > 1:
             console.print(_story(case))
     console.print(_sum(outcome, sent, waiting))
 

@@ -7,14 +7,18 @@ from zoneinfo import ZoneInfo
 
 from shared.api_models import MoveView
 from shared.ports import Move
+from shared.recording import EVENT, is_of_an_event
 from shared.states import Act, State
 
 OPERATOR: Final = "operator:"
 APPROVER: Final = "approver"
+SENT: Final = "sent"
 
 _WORDS: Final[Mapping[tuple[str, State], str]] = {
-    ("event", State.ANNOUNCED): "HR's event is written down",
-    ("event", State.CANCELLED): "HR calls it off",
+    (EVENT, State.ANNOUNCED): "HR's event is written down",
+    (EVENT, State.CANCELLED): "HR calls it off",
+    (SENT, State.ANNOUNCED): "an event that an operator sent is written down",
+    (SENT, State.CANCELLED): "an operator's event calls it off",
     (Act.ISSUE, State.SENT): "pass {issuance} is made and sent by {channel}",
     (Act.ISSUE, State.ANNOUNCED): "waits: {reason}",
     (Act.ISSUE, State.REFUSED): "refused: {reason}",
@@ -63,6 +67,8 @@ def happenings(history: Iterable[Move | MoveView]) -> list[tuple[datetime, str]]
 def _who(move: Move | MoveView) -> str:
     if move.approved:
         return APPROVER
+    if is_of_an_event(move.actor):
+        return EVENT if move.actor == EVENT else SENT
     return OPERATOR if move.actor.startswith(OPERATOR) else move.actor
 
 

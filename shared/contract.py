@@ -214,6 +214,7 @@ class _Envelope(_Part):
     source: Annotated[str, _text(256)]
     subject: Annotated[str, _text(256)] = Field(description="HR's own key of this hire")
     time: Annotated[_Moment, AfterValidator(_not_ahead)]
+    sentby: Annotated[str, _text(64), Field(description="set by Firstpass, never by HR")] = _OPTIONAL
 
 
 class _Hired(_Envelope):
@@ -244,7 +245,7 @@ def _hired(sent: _Hired, rules: EventRules) -> HireEvent:
         source=sent.source,
         subject=sent.subject,
         version=Version(sent.time, sent.id),
-        user=UserRef(_USER_PROPERTIES[named], getattr(data.user, named)),
+        user=UserRef(to_camel(named), getattr(data.user, named)),  # pyright: ignore[reportArgumentType] - Graph's names
         hire_date=data.hire_date,
         first_day=data.first_day if "first_day" in given else None,
         start_time=data.start_time if "start_time" in given else rules.start_time,
@@ -253,22 +254,18 @@ def _hired(sent: _Hired, rules: EventRules) -> HireEvent:
         mobile_phone=data.mobile_phone if "mobile_phone" in given else None,
         channel=data.channel if "channel" in given else rules.channel,
         locale=data.locale if "locale" in given else None,
+        sent_by=sent.sentby,
     )
 
 
 def _cancelled(sent: _Cancelled, _: EventRules) -> Cancellation:
-    return Cancellation(source=sent.source, subject=sent.subject, version=Version(sent.time, sent.id))
+    version = Version(sent.time, sent.id)
+    return Cancellation(source=sent.source, subject=sent.subject, version=version, sent_by=sent.sentby)
 
 
 def _nudged(sent: _Nudged, _: EventRules) -> Nudge:
     return Nudge(sent.data.case_id)
 
-
-_USER_PROPERTIES: Final[dict[str, Literal["id", "userPrincipalName", "employeeId"]]] = {
-    "id": "id",
-    "user_principal_name": "userPrincipalName",
-    "employee_id": "employeeId",
-}
 
 type _Kind = tuple[type[_Part], Callable[[Any, EventRules], HireEvent | Cancellation | Nudge]]
 

@@ -80,6 +80,8 @@ class HireEvent:
     channel: Channel
     locale: str | None
     purpose: Purpose = Purpose.ONBOARDING
+    sent_by: str | None = None
+    """The operator (Entra object id) who sent it in HR's place, if one did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class Cancellation:
     source: str
     subject: str = field(repr=False)
     version: Version
+    sent_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from shared.letter_models import Judgement
 from shared.oversight import Letter
 from shared.plan import PlanRules, once_more, when
 from shared.ports import Move
+from shared.recording import is_of_an_event
 from shared.run import Rules
 from shared.states import CLOSED, State
 from shared.wishes import Unable, reopened
@@ -128,7 +129,7 @@ def reopenings(history: Iterable[Move]) -> int:
     """How often operators brought a case back from a refusal since HR last had news of it."""
     count = 0
     for move in history:
-        if move.actor == "event":
+        if is_of_an_event(move.actor):
             count = 0
         elif move.from_state is State.REFUSED and move.to_state is State.ANNOUNCED:
             count += 1

@@ -17,7 +17,7 @@ from shared.contract import parse
 from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconfirmed
 from shared.events import Cancellation, HireEvent, Nudge
 from shared.plan import when
-from shared.recording import record_cancellation, record_hire
+from shared.recording import heard_from, record_cancellation, record_hire
 from shared.run import PAUSE, RUN_SECONDS, Outside, Run, halt, record
 from shared.states import Act
 from shared.telemetry import Event, emit
@@ -82,7 +82,7 @@ class Onboarding:
                 return record_hire(case, case_id, event, when(event, rules.plan, now), now)
             return record_cancellation(case, case_id, event, rules.case, now)
 
-        saved = await record(self.outside.ledger, case_id, news, "event")
+        saved = await record(self.outside.ledger, case_id, news, heard_from(event))
         if saved is None:
             emit(Event.IGNORED, case=case_id)
             return await self.outside.ledger.load(case_id)

@@ -2,13 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from shared.case import DELETIONS, Case
 from shared.events import Cancellation, HireEvent
 from shared.fields import AWAKE, FRESH, NOTHING_TO_DELETE, rest, to_delete
 from shared.plan import When
 from shared.states import CLOSED, CaseRules, State
+
+EVENT: Final = "event"
+"""Who moved a case, in its history: HR. Whoever sent the event in HR's place stands behind it."""
+
+
+def heard_from(event: HireEvent | Cancellation) -> str:
+    """Who stands in the history for an event."""
+    return f"{EVENT}:{event.sent_by}" if event.sent_by else EVENT
+
+
+def is_of_an_event(actor: str) -> bool:
+    """Whether this is how an event stands in the history."""
+    return actor.partition(":")[0] == EVENT
 
 
 def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When, now: datetime) -> Case | None:

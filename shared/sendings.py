@@ -29,12 +29,16 @@ class Sendings:
         """What each event would lead to, in the joiner's local time; what is wrong with it, field by field."""
         return EventJudgements(events=[self._judge(at, event) for at, event in enumerate(asked.events)], sent=0)
 
-    async def send_events(self, _: Principal, asked: SendEvents) -> EventJudgements:
-        """Put the events on the queue, when all of them are right. Sent again, one is dropped as a duplicate."""
-        judged = [self._judge(at, event) for at, event in enumerate(asked.events)]
+    async def send_events(self, who: Principal, asked: SendEvents) -> EventJudgements:
+        """Put the events on the queue, when all of them are right. Sent again, one is dropped as a duplicate.
+
+        Each says who sent it: an approver must not vouch for a number of their own making.
+        """
+        events = [event | {"sentby": who.id} for event in asked.events]
+        judged = [self._judge(at, event) for at, event in enumerate(events)]
         if any(one.wrong for one in judged):
             return EventJudgements(events=judged, sent=0)
-        await self.bus.publish([(_message_id(event), _body(event)) for event in asked.events])
+        await self.bus.publish([(_message_id(event), _body(event)) for event in events])
         return EventJudgements(events=judged, sent=len(judged))
 
     def _judge(self, at: int, document: dict[str, Any]) -> EventJudgement:

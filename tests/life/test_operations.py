@@ -243,6 +243,22 @@ async def test_whoever_had_a_hand_in_the_case_does_not_approve_it() -> None:
     assert door.house.case == before
 
 
+@pytest.mark.parametrize(("sender", "code"), [(APPROVER, "own-change"), (OPERATOR, None)])
+async def test_whoever_sent_the_number_in_hrs_place_does_not_approve_it(sender: str, code: str | None) -> None:
+    door = await sent_by(NumberSource.EVENT)
+    later = hired({"mobilePhone": OTHER, "channel": "sms"}, id="evt-2", time=door.house.clock.now().isoformat())
+    forged = later | {"sentby": OPERATOR}
+    assert (await door.ask("events/send", {"events": [forged], "reason": WHY}, who=sender)).json["sent"] == 1
+    (body,) = door.house.bus.events.values()
+    await door.house.onboarding.handle(body)
+    await door.house.live(door.house.clock.now() + 20 * MINUTE)
+    assert door.house.reasons[-1:] == ["mobile-changed"]
+    said = await door.act("approve", APPROVER)
+    assert said.json.get("code") == code
+    (heard,) = [move.actor for move in await door.house.ledger.history(door.house.case_id) if ":" in move.actor][:1]
+    assert heard == f"event:{sender}"
+
+
 async def test_somebody_privileged_stays_refused_whatever_is_approved() -> None:
     door = await changed(NumberSource.DIRECTORY)
     door.house.directory.add(facts(mobile_phone=OTHER, has_role=True))
