@@ -23,12 +23,21 @@ class Happening:
 
 
 async def pass_time(
-    stage: Stage, until: datetime, happenings: list[Happening], next_wake: NextWake, watch: Callable[[str], None]
+    stage: Stage,
+    until: datetime,
+    happenings: list[Happening],
+    next_wake: NextWake,
+    watch: Callable[[str], None],
+    within: float = 60,
 ) -> None:
-    """Let everything happen that has a time up to `until`, in order, and leave the clock there."""
+    """Let everything happen that has a time up to `until`, in order, and leave the clock there.
+
+    Raises:
+        StageError: something did not come to rest within that many seconds.
+    """
     clock, left = stage.stack.clock, sorted(happenings, key=lambda one: one.at)
     while True:
-        await stage.quiet()
+        await stage.quiet(within)
         wake = await next_wake()
         if wake and wake <= clock.now():  # its timer has ticked in this minute already
             wake = await stage.next_tick()
@@ -37,8 +46,8 @@ async def pass_time(
         if moment > until:
             break
         watch(f"{moment:%a %d %b %H:%M}")
-        await stage.jump(moment)
+        await stage.jump(moment, within)
         while left and left[0].at <= clock.now():
             await left.pop(0).happen()
-    await stage.jump(until)
-    await stage.quiet()
+    await stage.jump(until, within)
+    await stage.quiet(within)

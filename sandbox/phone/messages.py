@@ -58,7 +58,7 @@ class Phones:
         record |= {"uri": f"{ROOT}/{sid}.json"} | dict.fromkeys(("date_created", "date_updated"), format_datetime(now))
         record |= TWILIO["service"] | {"messaging_service_sid": service} if service else {}
         shown = {"sid": sid, "to": number, "channel": channel, "body": body, "code": code}
-        shown |= {"createdAt": now.isoformat(), "deliveredAt": None}
+        shown |= {"createdAt": now.isoformat(), "deliveredAt": None, "statusCallback": form.get("StatusCallback")}
         expires = now + timedelta(seconds=int(form.get("ValidityPeriod") or 36000))
         message = self.messages[sid] = Message(form, fate, expires, record, shown)
         self.inbox.append(message)

@@ -81,10 +81,10 @@ async def messages(stage: Stage, number: int) -> list[dict[str, Any]]:
 # --- time ---
 
 
-async def pass_on(stage: Stage, ledger: TableLedger, until: str | datetime) -> None:
+async def pass_on(stage: Stage, ledger: TableLedger, until: str | datetime, within: float = 60) -> None:
     """Everything that has a time up to `until` happens."""
     moment = datetime.fromisoformat(until) if isinstance(until, str) else until
-    await pass_time(stage, moment, [], ledger.next_wake, lambda _: None)
+    await pass_time(stage, moment, [], ledger.next_wake, lambda _: None, within)
 
 
 async def wait_until(is_so: Callable[[], Awaitable[bool]], what: str, within: float = 20) -> None:

@@ -280,6 +280,12 @@ async def test_a_form_at_the_edge_of_the_rules_is_accepted(sandbox: Sandbox, par
     assert len(await sandbox.inbox()) == 1
 
 
+async def test_the_inbox_tells_where_the_receipts_of_a_message_go(sandbox: Sandbox, heard: Heard) -> None:
+    await send(sandbox, status_callback=heard.url)
+    await send(sandbox)
+    assert [message["statusCallback"] for message in await sandbox.inbox()] == [heard.url, None]
+
+
 async def test_an_unknown_parameter_is_named_in_the_refusal(sandbox: Sandbox) -> None:
     status, body, _ = await sandbox.post(To=JOINER, From=SENDER, Body="x", Boddy="y")
     assert (status, body["code"]) == (400, 20001)
