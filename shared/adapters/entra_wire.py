@@ -56,6 +56,8 @@ CONNECTIONS: Final = 256
 TRIES: Final = 3
 MAX_PAGES: Final = 50
 _JSON = "application/json"
+_STATUSES: Final = range(100, 600)
+"""What a part of a batch may say (RFC 9110). Below it are marks of our own tables, above it nothing they know."""
 
 type Read = Callable[[bytes], object]
 type Pages = dict[str, list[Any]]
@@ -272,7 +274,7 @@ def _parts(body: object, urls: Mapping[str, str], now: datetime) -> dict[str, An
     found = {}
     for part in responses if isinstance(responses, list) else []:
         match part:
-            case {"id": str(name), "status": int(status)} if name in urls:
+            case {"id": str(name), "status": int(status)} if name in urls and status in _STATUSES:
                 given: Any = part.get("headers")
                 headers = {key.lower(): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
                 wait = retry_after(headers.get("retry-after"), now)
