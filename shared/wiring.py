@@ -101,8 +101,8 @@ def receipts() -> "Receipts":
 
     telemetry.install()
     chosen = settings()
-    tokens = [chosen[name].open() for name in ("TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_NEXT") if chosen[name]]
-    reader = TwilioReceipts(tokens, f"{chosen['PUBLIC_URL']}{RECEIPTS_PATH}")
+    names, url = ("TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_NEXT"), f"{chosen['PUBLIC_URL']}{RECEIPTS_PATH}"
+    reader = TwilioReceipts([chosen[name].open() for name in names if chosen[name]], url)
     return Receipts(reader=reader, ledger=ledger(), clock=_clock, rules=chosen.case_rules())
 
 
