@@ -6,6 +6,7 @@ raises for a status; no error says more than how far a request got.
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -56,6 +57,8 @@ CONNECTIONS: Final = 256
 TRIES: Final = 3
 MAX_PAGES: Final = 50
 _JSON = "application/json"
+_LINK: Final = re.compile("[ -~]{1,32768}")
+"""What a link may consist of: the client takes no other for a URL."""
 _STATUSES: Final = range(100, 600)
 """What a part of a batch may say (RFC 9110). Below it are marks of our own tables, above it nothing they know."""
 
@@ -183,7 +186,7 @@ class GraphWire:
         base, url = urlsplit(self._base), understood(lambda: urlsplit(str(link)))
         if (url.scheme, url.netloc.lower()) != (base.scheme, base.netloc.lower()):
             raise unavailable()
-        if not url.path.startswith(f"{base.path}/"):
+        if not url.path.startswith(f"{base.path}/") or not _LINK.fullmatch(str(link)):
             raise unavailable()
         return f"{url.path.removeprefix(base.path)}?{url.query}"
 
