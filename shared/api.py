@@ -132,7 +132,7 @@ class Api:
             act=act.name,
             target=_target(given),
             allowed=allowed,
-            why=scrub(why[:MAX_REASON]) if isinstance(why, str) else None,
+            why=scrub(why)[:MAX_REASON] if isinstance(why, str) else None,
         )
         await self.audit.note(entry)
         kind, level = (Event.OPERATOR_ACTED, INFO) if allowed else (Event.OPERATOR_DENIED, WARNING)

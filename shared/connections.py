@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from shared.adapters.seal import Fingerprints, Seal
     from shared.adapters.twilio import Senders, TwilioAccount
+    from shared.adapters.twilio_receipts import TwilioReceipts
 
 type Identity = Callable[[], "AsyncTokenCredential"]
 """Gives the app's identity, when a connection string does not stand in for it."""
@@ -64,10 +65,12 @@ def senders(chosen: Settings, callback_url: str | None) -> "Senders":
     )
 
 
-def auth_tokens(chosen: Settings) -> list[str]:
-    """What Twilio signs its reports with, the token in force first."""
+def receipts(chosen: Settings, callback_url: str) -> "TwilioReceipts":
+    """Who reads Twilio's reports, by the token in force or the next one."""
+    from shared.adapters.twilio_receipts import TwilioReceipts  # noqa: PLC0415 - as above
+
     names = "TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_NEXT"
-    return [chosen[name].open() for name in names if chosen[name]]
+    return TwilioReceipts([chosen[name].open() for name in names if chosen[name]], callback_url)
 
 
 def fingerprints(chosen: Settings) -> "Fingerprints":

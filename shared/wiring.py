@@ -134,12 +134,11 @@ def checkup() -> "Checkup":
 @cache
 def receipts() -> "Receipts":
     """Where Twilio's callbacks go; it needs no right in Entra. Call it inside the event loop that will run it."""
-    from shared.adapters.twilio_receipts import TwilioReceipts  # noqa: PLC0415 - as above
     from shared.receipts import Receipts  # noqa: PLC0415 - as above
 
     telemetry.install()
     chosen = settings()
-    reader = TwilioReceipts(connections.auth_tokens(chosen), _receipts_url() or "")
+    reader = connections.receipts(chosen, _receipts_url() or "")
     return Receipts(reader=reader, ledger=ledger(), clock=_clock, rules=chosen.case_rules())
 
 

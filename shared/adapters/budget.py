@@ -99,7 +99,7 @@ def _spent(row: Mapping[str, Any] | None, hour: str) -> _Block:
     if row is None:
         return _Block(hour, 0)
     match row.get("hour"), row.get("reserved"):
-        case str(written), int(reserved):
+        case str(written), int(reserved) if reserved >= 0:  # less would be more to spend
             return _Block(written, reserved) if written >= hour else _Block(hour, 0)
         case _:
             raise UnreadableRow

@@ -42,7 +42,10 @@ def read_time(value: object) -> datetime:
     moment = datetime.fromisoformat(_text(value))
     if moment.tzinfo is None:
         raise ValueError("naive-time")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no-such-time") from None
 
 
 def _is(kind: type) -> Callable[[Any], Any]:

@@ -121,7 +121,7 @@ class _Group(_Wire):
 
 
 class _Object(_Wire):
-    id: str
+    id: str = Field(min_length=1)  # a bound also keeps out what is no Unicode: an id goes into the next request
 
 
 class _Method(_Wire):

@@ -15,6 +15,9 @@ from shared.errors import FirstpassError, Halted, Later, Reason, Refused, Unconf
 NOT_SENT, CUT_OFF, MISSING = 0, 1, 2
 """In place of a status: no connection; sent, but no whole answer came; a batch that leaves this part out."""
 
+COMPLAINT_READ: Final = 4_000
+"""Characters of an error that are looked at: far more than Graph writes, and the patterns below must end soon."""
+
 A_MINUTE, A_WHILE, A_DAY = timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1)
 SHORT_WAIT: Final = timedelta(seconds=10)
 """A Retry-After up to this is waited for inside the run; a longer one is left to the agenda."""
@@ -55,7 +58,7 @@ class Answer:
             error = _Problem.model_validate(self.body).error
         except ValidationError:
             return ""
-        return f"{error.code} {error.message}"
+        return f"{error.code} {error.message}"[:COMPLAINT_READ]
 
 
 def retry_after(text: str | None, now: datetime) -> timedelta | None:
@@ -70,7 +73,7 @@ def http_date(text: str | None) -> datetime | None:
     """A Date header (RFC 9110); None when there is none that can be read."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else None
 

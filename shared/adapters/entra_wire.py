@@ -6,6 +6,7 @@ raises for a status; no error says more than how far a request got.
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -57,6 +58,10 @@ CONNECTIONS: Final = 256
 TRIES: Final = 3
 MAX_PAGES: Final = 50
 _JSON = "application/json"
+_LINK: Final = re.compile("[ -~]{1,32768}")
+"""What a link may consist of: the client takes no other for a URL."""
+_STATUSES: Final = range(100, 600)
+"""What a part of a batch may say (RFC 9110). Below it are marks of our own tables, above it nothing they know."""
 
 type Read = Callable[[bytes], object]
 type Pages = dict[str, list[Any]]
@@ -182,7 +187,7 @@ class GraphWire:
         base, url = urlsplit(self._base), understood(lambda: urlsplit(str(link)))
         if (url.scheme, url.netloc.lower()) != (base.scheme, base.netloc.lower()):
             raise unavailable()
-        if not url.path.startswith(f"{base.path}/"):
+        if not url.path.startswith(f"{base.path}/") or not _LINK.fullmatch(str(link)):
             raise unavailable()
         return f"{url.path.removeprefix(base.path)}?{url.query}"
 
@@ -274,7 +279,7 @@ def _parts(body: object, urls: Mapping[str, str], now: datetime) -> dict[str, An
     found = {}
     for part in responses if isinstance(responses, list) else []:
         match part:
-            case {"id": str(name), "status": int(status)} if name in urls:
+            case {"id": str(name), "status": int(status)} if name in urls and status in _STATUSES:
                 given: Any = part.get("headers")
                 headers = {key.lower(): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
                 wait = retry_after(headers.get("retry-after"), now)

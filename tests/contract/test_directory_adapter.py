@@ -89,6 +89,10 @@ async def test_a_read_is_tried_three_times_at_most(sandbox: SandboxWorld, user_i
         ({"status": 200, "body": {}}, UNAVAILABLE),
         ({"status": 429}, (Later, Reason.GRAPH_THROTTLED, MINUTE)),
         ({"status": 429, "headers": {"Retry-After": "soon"}}, (Later, Reason.GRAPH_THROTTLED, MINUTE)),
+        (
+            {"status": 429, "headers": {"Retry-After": "Mon, 1 Jan 99999999999999999999 00:00:00 GMT"}},
+            (Later, Reason.GRAPH_THROTTLED, MINUTE),
+        ),
         ({"status": 429, "headers": {"Retry-After": "11"}}, (Later, Reason.GRAPH_THROTTLED, timedelta(seconds=11))),
         ({"status": 429, "headers": {"Retry-After": "9999999"}}, (Later, Reason.GRAPH_THROTTLED, timedelta(days=1))),
         ({"status": 503, "headers": {"Retry-After": "120"}}, UNAVAILABLE),

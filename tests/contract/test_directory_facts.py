@@ -53,6 +53,7 @@ async def test_only_the_part_that_failed_is_asked_again(sandbox: SandboxWorld, u
         ({"status": 500}, UNAVAILABLE),
         ({"status": 503, "times": 3}, UNAVAILABLE),
         ({"status": 424}, UNAVAILABLE),
+        ({"status": 1000}, UNAVAILABLE),
         ({"kind": "drop"}, UNAVAILABLE),
         ({"kind": "empty"}, UNAVAILABLE),
         ({"status": 200, "body": {}}, UNAVAILABLE),

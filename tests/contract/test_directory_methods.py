@@ -196,3 +196,13 @@ async def test_pages_without_end_are_given_up(sandbox: SandboxWorld, user_id: st
     await sandbox.fault("methods", status=200, body={"value": [], "@odata.nextLink": link}, times=10_000)
     assert await outcome_of(sandbox.directory.methods(user_id, soon(sandbox))) == UNAVAILABLE
     assert await sandbox.count("methods") == await fired(sandbox) == 50
+
+
+@pytest.mark.parametrize("part", ["us\x00rs", "us\nrs", "\ud800", "x" * 70_000], ids=["nul", "line", "half", "long"])
+async def test_a_next_page_whose_link_is_no_url_is_not_asked_for(
+    sandbox: SandboxWorld, user_id: str, part: str
+) -> None:
+    link = f"{sandbox.url}/v1.0/{part}"
+    await sandbox.fault("methods", status=200, body={"value": [], "@odata.nextLink": link})
+    assert await outcome_of(sandbox.directory.methods(user_id, soon(sandbox))) == UNAVAILABLE
+    assert await sandbox.count("methods") == await fired(sandbox) == 1

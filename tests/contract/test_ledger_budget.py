@@ -187,9 +187,10 @@ async def test_clocks_that_differ_never_add_an_hour(tables: TableWorld) -> None:
     assert await spent(slow, 1) == 0
 
 
-async def test_a_damaged_row_raises_a_code(tables: TableWorld) -> None:
+@pytest.mark.parametrize("reserved", ["many", -90])  # less than nothing would be more to spend
+async def test_a_damaged_row_raises_a_code(tables: TableWorld, reserved: object) -> None:
     ledger = tables.ledger_with(PATIENT, budget=10)
     await ledger.spend()
-    await tables.edit("control", {"PartitionKey": "control", "RowKey": "budget", "reserved": "many"})
+    await tables.edit("control", {"PartitionKey": "control", "RowKey": "budget", "reserved": reserved})
     with pytest.raises(UnreadableRow, match=r"^row-unreadable$"):
         await ledger.spend()

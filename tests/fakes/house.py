@@ -111,10 +111,15 @@ class House:
             await self.sweep()
         self.clock.set_now(max(until, self.clock.now()))
 
+    @property
+    def agenda(self) -> Agenda:
+        """The timer's work."""
+        watch = Watch(gauge=self.joiners_queue, notes=self.depth_notes, clock=self.clock)
+        return Agenda(ledger=self.ledger, bus=self.bus, clock=self.clock, watch=watch)
+
     async def sweep(self) -> None:
         """One tick of the timer, its nudges handled, and what became of new messages."""
-        watch = Watch(gauge=self.joiners_queue, notes=self.depth_notes, clock=self.clock)
-        await Agenda(ledger=self.ledger, bus=self.bus, clock=self.clock, watch=watch).sweep()
+        await self.agenda.sweep()
         nudges, self.bus.nudges = self.bus.nudges, []
         for _, case_id in nudges:
             await self.onboarding.handle(body({"type": "case.nudge.v1", "data": {"caseId": case_id}}))

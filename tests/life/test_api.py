@@ -196,6 +196,12 @@ async def test_a_reason_is_kept_on_one_line_and_nowhere_else(
     assert kept not in logged
 
 
+async def test_a_user_name_that_the_end_of_a_long_reason_cuts_is_masked_all_the_same() -> None:
+    door = await opened()
+    assert (await do(door, ACTS["cancel"], READER, reason="x" * 480 + " ann.example@contoso.example")).status == 403
+    assert [entry.why for entry in door.audit.entries] == ["x" * 480 + " ***"]
+
+
 @pytest.mark.parametrize("why", ["\ud800" * 9, "x" * 10_000, 7, ["a"], None, {"reason": "x"}])
 async def test_a_refused_request_is_recorded_whatever_its_reason(why: Any) -> None:
     door = await opened()

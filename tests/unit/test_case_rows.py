@@ -137,6 +137,7 @@ OTHER = head_row(waiting(user_id=ALICE), SEAL)
         },
         {"contact": SEAL.seal(b'{"case": "%b", "event": null, "user_id": 4}' % ROW["PartitionKey"].encode())},
         {"contact": OTHER["contact"]},
+        {"opens_at": "0001-01-01T00:00:00+23:59"},  # no such moment in UTC
         {"contact": Seal([Fernet.generate_key().decode()]).seal(b"{}")},
     ],
 )
