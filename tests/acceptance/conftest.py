@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ type RunCohort = Callable[..., dict[str, Any]]
 def run_cohort(tmp_path: Path) -> RunCohort:
     """Runs a cohort with the command and gives what --json printed."""
 
-    def run(**cohort: Any) -> dict[str, Any]:
-        file = tmp_path / "cohort.json"
-        file.write_text(json.dumps(cohort))
-        done = firstpass("demo", "--cohort", str(file), "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+    return partial(run_in, tmp_path)
 
-    return run
+
+def run_in(folder: Path, **cohort: Any) -> dict[str, Any]:
+    """The same, with the cohort's file in `folder`."""
+    file = folder / "cohort.json"
+    file.write_text(json.dumps(cohort))
+    done = firstpass("demo", "--cohort", str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def firstpass(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from tests.acceptance.conftest import ROOT, RunCohort, firstpass
+import pytest
+
+from tests.acceptance.conftest import ROOT, RunCohort, firstpass, run_in
 from tests.acceptance.people import NOW, POLICY, SETTINGS, hired, mobile, user, user_id
 
 
@@ -76,28 +78,13 @@ def test_a_phone_shows_the_pass_entra_holds_and_nothing_else(run_cohort: RunCoho
     assert outcome["deadLetters"] == []
 
 
-def test_people_are_found_by_name_and_by_employee_id(run_cohort: RunCohort) -> None:
-    outcome = run_cohort(
-        now=NOW,
-        settings=SETTINGS,
-        users=[
-            user(1, userPrincipalName="o'brien+x@firstpass.example"),
-            user(2),
-            user(3, employeeId="E-dup"),
-            user(4, employeeId="E-dup"),
-        ],
-        events=[
-            hired(1, {"user": {"userPrincipalName": "o'brien+x@firstpass.example"}}),
-            hired(2, {"user": {"employeeId": "E2"}}),
-            hired(3, {"user": {"employeeId": "E-dup"}}),
-        ],
-    )
-    assert [(case["state"], case["reason"]) for case in outcome["cases"]] == [
-        ("sent", None),
-        ("sent", None),
-        ("refused", "user-ambiguous"),
-    ]
-
+NAME = "o'brien+x@firstpass.example"
+FOUND = {
+    101: (user(101, userPrincipalName=NAME), {"user": {"userPrincipalName": NAME}}, ("sent", None)),
+    102: (user(102), {"user": {"employeeId": "E102"}}, ("sent", None)),
+    103: (user(103, employeeId="E-dup"), {"user": {"employeeId": "E-dup"}}, ("refused", "user-ambiguous")),
+}
+"""Who is asked for by another name than their id, and what becomes of it."""
 
 BAD = {
     "data.user": {"user": {}},
@@ -111,37 +98,19 @@ BAD = {
     "data.channel": {"channel": "pigeon"},
     "data.locale": {"locale": "!!"},
 }
-
-
-def test_every_wrong_field_is_named_and_no_value_repeated(run_cohort: RunCohort) -> None:
-    events: list[Any] = [hired(number, change) for number, change in enumerate(BAD.values(), 1)]
-    outcome = run_cohort(now=NOW, settings=SETTINGS, events=events)
-    assert outcome["cases"] == []
-    for field, letter in zip(BAD, outcome["deadLetters"], strict=True):
-        assert letter["reason"] == "malformed-event"
-        assert f"{field}:" in letter["description"] + ":"
-        assert not {"Mars", "fax", "pigeon", "noon", "02-30"} & set(letter["description"].replace("/", " ").split())
-
-
-def test_what_is_not_an_event_is_refused_not_crashed_on(run_cohort: RunCohort) -> None:
-    raw: list[Any] = [
-        "",
-        "null",
-        "[]",
-        '"text"',
-        "[" * 5000 + "]" * 5000,
-        '{"a":' * 5000 + "1" + "}" * 5000,
-        '{"type": "joiner.hired.v1", "type": "joiner.hired.v1"}',
-        '{"time": NaN}',
-        "x" * 66_000,
-        '{"type": "joiner.promoted.v1"}',
-        '{"type": "joiner.hired.v2"}',
-    ]
-    outcome = run_cohort(now=NOW, settings=SETTINGS, events=raw)
-    reasons = [letter["reason"] for letter in outcome["deadLetters"]]
-    assert reasons == ["malformed-event"] * 9 + ["unknown-type"] * 2
-
-
+NO_EVENTS = (
+    "",
+    "null",
+    "[]",
+    '"text"',
+    "[" * 5000 + "]" * 5000,
+    '{"a":' * 5000 + "1" + "}" * 5000,
+    '{"type": "joiner.hired.v1", "type": "joiner.hired.v1"}',
+    '{"time": NaN}',
+    "x" * 66_000,
+    '{"type": "joiner.promoted.v1"}',
+    '{"type": "joiner.hired.v2"}',
+)
 NUMBERS = {
     "+493023125000": "mobile-not-mobile",
     "+19005550199": "mobile-not-mobile",
@@ -151,27 +120,70 @@ NUMBERS = {
     "\u202e+12015550142": "mobile-invalid",
     "+１２０１５５５０１４２": "mobile-invalid",  # noqa: RUF001 - full-width digits are the point
 }
+GROUP = {"id": "aaaa0000-0000-4000-8000-00000000000a", "isAssignableToRole": True, "roles": []}
+PRIVILEGED: dict[int, dict[str, Any]] = {
+    201: {"roles": ["Global Administrator"]},
+    202: {"eligibleRoles": ["User Administrator"]},
+    203: {"groups": [GROUP | {"owner": False}]},
+    204: {"groups": [GROUP | {"owner": True}]},
+}
 
 
-def test_numbers_that_will_not_do_are_refused_each_with_its_reason(run_cohort: RunCohort) -> None:
-    people = [user(index, mobilePhone=None) for index in range(1, len(NUMBERS) + 1)]
-    events = [hired(index, {"mobilePhone": number}) for index, number in enumerate(NUMBERS, 1)]
-    outcome = run_cohort(now=NOW, settings=SETTINGS, users=people, events=events)
-    assert [case["reason"] for case in outcome["cases"]] == list(NUMBERS.values())
-    assert outcome["passes"] == {}
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One run with everybody and everything doubtful in it."""
+    numbers = dict(enumerate(NUMBERS, 301))
+    return run_in(
+        tmp_path_factory.mktemp("cohort"),
+        now=NOW,
+        settings=SETTINGS,
+        users=[
+            *(person for person, _, _ in FOUND.values()),
+            user(104, employeeId="E-dup"),
+            *(user(number, **what) for number, what in PRIVILEGED.items()),
+            *(user(number, mobilePhone=None) for number in numbers),
+        ],
+        events=[
+            *(hired(number, asked) for number, (_, asked, _) in FOUND.items()),
+            *(hired(number, change) for number, change in enumerate(BAD.values(), 401)),
+            *NO_EVENTS,
+            *(hired(number, {"mobilePhone": mobile}) for number, mobile in numbers.items()),
+            *(hired(number) for number in PRIVILEGED),
+        ],
+    )
 
 
-def test_nobody_privileged_gets_a_pass(run_cohort: RunCohort) -> None:
-    group = "aaaa0000-0000-4000-8000-00000000000a"
-    people = [
-        user(1, roles=["Global Administrator"]),
-        user(2, eligibleRoles=["User Administrator"]),
-        user(3, groups=[{"id": group, "isAssignableToRole": True, "roles": [], "owner": False}]),
-        user(4, groups=[{"id": group, "isAssignableToRole": True, "roles": [], "owner": True}]),
-    ]
-    outcome = run_cohort(now=NOW, settings=SETTINGS, users=people, events=[hired(number) for number in range(1, 5)])
-    assert [case["reason"] for case in outcome["cases"]] == ["privileged"] * 4
-    assert outcome["passes"] == {}
+def letters(outcome: dict[str, Any], *reasons: str) -> list[dict[str, Any]]:
+    return [letter for letter in outcome["deadLetters"] if letter["reason"] in reasons]
+
+
+def test_people_are_found_by_name_and_by_employee_id(doubtful: dict[str, Any]) -> None:
+    cases = by_subject(doubtful)
+    for number, (_, _, expected) in FOUND.items():
+        assert (cases[f"W-{number}"]["state"], cases[f"W-{number}"]["reason"]) == expected
+
+
+def test_every_wrong_field_is_named_and_no_value_repeated(doubtful: dict[str, Any]) -> None:
+    for field, letter in zip(BAD, letters(doubtful, "malformed-event"), strict=False):
+        assert f"{field}:" in letter["description"] + ":"
+        assert not {"Mars", "fax", "pigeon", "noon", "02-30"} & set(letter["description"].replace("/", " ").split())
+    assert not {f"W-{number}" for number in range(401, 411)} & by_subject(doubtful).keys()
+
+
+def test_what_is_not_an_event_is_refused_not_crashed_on(doubtful: dict[str, Any]) -> None:
+    reasons = [letter["reason"] for letter in letters(doubtful, "malformed-event", "unknown-type")]
+    assert reasons == ["malformed-event"] * (len(BAD) + 9) + ["unknown-type"] * 2
+
+
+def test_numbers_that_will_not_do_are_refused_each_with_its_reason(doubtful: dict[str, Any]) -> None:
+    cases = by_subject(doubtful)
+    assert [cases[f"W-{number}"]["reason"] for number in range(301, 301 + len(NUMBERS))] == list(NUMBERS.values())
+
+
+def test_nobody_privileged_gets_a_pass(doubtful: dict[str, Any]) -> None:
+    cases = by_subject(doubtful)
+    assert {cases[f"W-{number}"]["reason"] for number in PRIVILEGED} == {"privileged"}
+    assert set(doubtful["passes"]) == {user_id(101), user_id(102)}
 
 
 def test_wrong_settings_are_all_named_and_never_shown() -> None:

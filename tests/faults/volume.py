@@ -17,7 +17,7 @@ from tests.faults.mutants import CANARIES
 
 SHARE, SHARE_BY_WIRE = 20, 100
 """One case in so many is tried in every run, fewer of those that go over a connection; all are in the long proofs."""
-MANY = 1000
+MANY = 5_000
 """Among fewer cases, what comes about seldom may be missing."""
 BATCH, MEASURED = 50, 20
 """In one batch in so many, memory is measured: it costs time."""
