@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from cli.stage import Stage, on_stage, sample_settings
 from sandbox.stack import Stack
 from tests.acceptance.conftest import firstpass
-from tests.acceptance.people import NOW, SETTINGS, hired, user, user_id
+from tests.acceptance.people import NOW, SETTINGS, hired, mobile, user, user_id
 
 WHY = ("--reason", "because of a test")
 
@@ -30,15 +31,23 @@ async def stage() -> AsyncGenerator[Stage]:
             yield hands
 
 
-async def test_an_operator_looks_pauses_and_sends_again(stage: Stage) -> None:
-    async def run(*arguments: str, code: int = 0) -> str:
-        done = await asyncio.to_thread(firstpass, "--url", stage.stack.app_url, *arguments)
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where operators type."""
+
+    stage: Stage
+
+    async def run(self, *arguments: str, code: int = 0) -> str:
+        done = await asyncio.to_thread(firstpass, "--url", self.stage.stack.app_url, *arguments)
         assert done.returncode == code, done.stderr
         return done.stdout
 
-    async def told(*arguments: str) -> Any:
-        return json.loads(await run(*arguments, "-o", "json"))
+    async def told(self, *arguments: str) -> Any:
+        return json.loads(await self.run(*arguments, "-o", "json"))
 
+
+async def test_an_operator_looks_pauses_and_sends_again(stage: Stage) -> None:
+    run, told = Desk(stage).run, Desk(stage).told
     (case,) = await told("cases", "list", "--state", "sent")
     assert (await told("status"))["cases"] == {"sent": 1}
     by_key = await told("cases", "show", "--source", "/hr/test", "--subject", "W-1")
@@ -65,3 +74,19 @@ async def test_an_operator_looks_pauses_and_sends_again(stage: Stage) -> None:
     await run("people", "forget", "--user", user_id(1), *WHY, "--yes", code=1)  # the case is open
     await run("cases", "cancel", case["caseId"], *WHY, "--yes")
     assert (await told("status"))["cases"] == {"cancelled": 1}
+    await approve_somebody_who_comes_back(stage)
+
+
+async def approve_somebody_who_comes_back(stage: Stage) -> None:
+    """They have a method, so they are refused; a colleague of whoever looks vouches for them."""
+    run, told = Desk(stage).run, Desk(stage).told
+    await stage.world({"users": [user(2, methods=["#microsoft.graph.fido2AuthenticationMethod"])]})
+    await stage.send([json.dumps(hired(2)).encode()])
+    await stage.quiet()
+    (returning,) = await told("cases", "list", "--code", "already-registered")
+    await run("--as", "colleague", "cases", "approve", returning["caseId"], *WHY, "--yes")
+    await stage.jump(stage.stack.clock.now() + timedelta(minutes=3))
+    await stage.quiet()
+    newest = [message for message in await stage.inbox() if message["to"] == mobile(2)][-1]
+    assert await stage.sign_in(user_id(2), newest["body"])
+    assert "an approver vouches for it" in await run("cases", "show", returning["caseId"])
