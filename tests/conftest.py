@@ -1,4 +1,4 @@
-"""What every tier shares: the slow one only when asked for, and how many examples Hypothesis tries.
+"""What every tier shares: the slow ones only when asked for, and how many examples Hypothesis tries.
 
 Few and always the same by default; many and random with HYPOTHESIS_PROFILE=thorough.
 """
@@ -21,5 +21,5 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave the slow tier out unless a marker expression (`-m slow`) says what to run."""
-    config.option.markexpr = config.option.markexpr or "not slow"
+    """Leave the slow tiers out unless a marker expression (`-m slow`) says what to run."""
+    config.option.markexpr = config.option.markexpr or "not slow and not exhaustive"
