@@ -3,7 +3,7 @@
 No event loop and no thread: the same schedule is always the same story.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -118,24 +118,24 @@ class Workers:
             self._advance(beside)
 
     def _advance(self, beside: list[Run]) -> None:
-        faults = self._what_happens(beside)
-        self.fired += faults
-        if Fault(Kind.SWITCH) in faults:
+        planned = [] if self.is_calm else self._planned.get(len(self.points), [])
+        self.fired += planned
+        others = len(beside) > 1
+        if Fault(Kind.SWITCH) in planned:
             beside.append(beside.pop(0))
-        if Fault(Kind.RECEIPT) in faults:
+        if not self.is_calm:
+            self.points.append(self._point(beside[0], others=others))
+        if Fault(Kind.RECEIPT) in planned:
             self._around.report_on_all()
-        self._make(beside[0], next((fault for fault in faults if fault.kind not in FREE), None))
+        self._make(beside[0], next((fault for fault in planned if fault.kind not in FREE), None))
 
-    def _what_happens(self, beside: Sequence[Run]) -> list[Fault]:
-        if self.is_calm:
-            return []
-        call = beside[0].call
-        assert call is not None
-        free = [Fault(Kind.SWITCH)] if len(beside) > 1 else []
+    def _point(self, run: Run, *, others: bool) -> Point:
+        """The call that is made now, after a switch if there is one, and what could happen there."""
+        assert run.call is not None
+        free = [Fault(Kind.SWITCH)] if others else []
         free += [Fault(Kind.RECEIPT)] if self.reports_anywhere else []
-        offered = outages_of(call.name) if self.outages else faults_of(call.name)
-        self.points.append(Point(call.name, (*free, *offered)))
-        return self._planned.get(len(self.points) - 1, [])
+        offered = outages_of(run.call.name) if self.outages else faults_of(run.call.name)
+        return Point(run.call.name, (*free, *offered))
 
     def _make(self, run: Run, fault: Fault | None) -> None:
         """One call, and what goes wrong with it."""
