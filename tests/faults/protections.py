@@ -39,20 +39,7 @@ class Protection:
 
 
 PROTECTIONS: Final = {
-    "the lease": Protection(
-        (
-            Edit(
-                "shared/case.py",
-                "certain(case.deliver_at), case.not_before, case.lease_until)",
-                "certain(case.deliver_at), case.not_before)",
-            ),
-            Edit(
-                "shared/case.py",
-                "Act.ISSUE: lambda case: certain(case.lease_until)",
-                "Act.ISSUE: lambda case: certain(case.deliver_at)",
-            ),
-        )
-    ),
+    "the lease": Protection((Edit("shared/case.py", "LEASE = CLAIM_LASTS", "LEASE = timedelta(0)"),)),
     "the deadline before the POST": Protection(
         (
             Edit(

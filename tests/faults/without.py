@@ -40,12 +40,13 @@ def noticed(protection: Protection) -> list[str]:
 
 
 def _failed(tree: Path, tests: Sequence[str]) -> list[str]:
-    options = ["-q", "--tb=no", "-rfE", "-n2", "-p", "no:cacheprovider", "--ignore=tests/faults/test_without.py"]
+    options = ["-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "--ignore=tests/faults/test_without.py"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
     ended = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)  # noqa: S603 - our own tests
-    if ended.returncode not in (0, 1):
+    failed = re.findall(r"^(?:FAILED|ERROR) (.+?::.+?)(?: - .*)?$", ended.stdout, re.MULTILINE)
+    if ended.returncode > 1 or bool(failed) != bool(ended.returncode):
         raise RuntimeError(ended.stdout + ended.stderr)
-    return re.findall(r"^(?:FAILED|ERROR) (\S+)", ended.stdout, re.MULTILINE)
+    return failed
 
 
 def main(names: Sequence[str]) -> int:

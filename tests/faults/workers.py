@@ -17,8 +17,8 @@ STANDSTILL = timedelta(minutes=6)
 """Of a slow call: longer than a lease (3 minutes) and a lock (5)."""
 OUT_FOR = 240.0
 """Seconds: longer than ten deliveries, each kept for 20."""
-ENDLESS = 400
-"""So many runs has no story that ends."""
+ENDLESS = 4_000
+"""So many calls has no story that ends."""
 LANDS = (Kind.LATE, Kind.LATER, Kind.DIES_LATE, Kind.DIES_LATER)
 DIES = (Kind.DIES, Kind.DIES_LATE, Kind.DIES_LATER)
 
@@ -94,7 +94,7 @@ class Workers:
         self.reports_anywhere, self.outages = False, False
         """Whether Twilio may report at any call; whether what fails fails for long."""
         self._out: dict[str, tuple[float, Fault]] = {}
-        self._around, self._runs = around, 0
+        self._around = around
         self._planned: dict[int, list[Fault]] = {}
         for choice in schedule:
             self._planned.setdefault(choice.at, []).append(choice.fault)
@@ -108,8 +108,6 @@ class Workers:
         """Send runs on until all have ended; the first goes on until the schedule says otherwise."""
         beside = list(runs)
         self.under_way += len(runs)
-        self._runs += len(runs)
-        assert self._runs < ENDLESS, "this story does not end"
         for run in runs:
             run.beside = beside
             run.go_on()
@@ -132,6 +130,7 @@ class Workers:
     def _point(self, run: Run, *, others: bool) -> Point:
         """The call that is made now, after a switch if there is one, and what could happen there."""
         assert run.call is not None
+        assert len(self.points) < ENDLESS, "this story does not end"
         free = [Fault(Kind.SWITCH)] if others else []
         free += [Fault(Kind.RECEIPT)] if self.reports_anywhere else []
         offered = outages_of(run.call.name) if self.outages else faults_of(run.call.name)
