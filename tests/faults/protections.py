@@ -61,7 +61,7 @@ PROTECTIONS: Final = {
             Edit(
                 "shared/adapters/tables.py",
                 "replace_row(head, before.etag) if before and before.etag else insert(head)",
-                '("upsert", head, {})',
+                '("upsert", head, {"mode": "replace"})',
             ),
         ),
         TABLES,
