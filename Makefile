@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := function_app.py functions shared cli sandbox bench tests
 
-.PHONY: help setup demo sandbox test test-slow check bench bench-agenda docs lock
+.PHONY: help setup demo sandbox test test-slow proof without check bench bench-agenda docs lock
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,12 +25,18 @@ demo: setup  ## watch a cohort of joiners get their passes, on this machine alon
 sandbox: setup  ## start the stand-ins and the app, and keep them until Ctrl-C
 	@./firstpass sandbox
 
-test: setup  ## prove it: unit, contract, command, sandbox, acceptance
+test: setup  ## prove it: unit, then everything else, the longest first
 	$(RUN) -m pytest tests/unit
-	$(RUN) -m pytest -n 3 --dist loadfile tests/life tests/contract tests/cli tests/sandbox tests/acceptance tests/house
+	$(RUN) -m pytest -n 3 --dist loadfile tests/acceptance tests/contract tests/faults tests/sandbox tests/cli tests/life tests/house
 
 test-slow: setup  ## every time zone's every transition for five years
 	$(RUN) -m pytest tests/slow -m slow
+
+proof: setup  ## the long proofs: every schedule of two faults, bad input at volume, processes killed, a burst
+	$(RUN) -m pytest -n auto -m exhaustive tests/faults
+
+without: setup  ## take each protection away and see that tests notice
+	$(RUN) -m tests.faults.without
 
 check: setup  ## ruff, basedpyright, import-linter
 	$(VENV)/bin/ruff check .

@@ -101,9 +101,7 @@ def _pass_wanted(known: Known, rules: Rules, now: datetime) -> tuple[HireEvent, 
             return event, when(event, rules.plan, now).opens_at
         case Refused() as refused:
             raise Refused(refused.reason)
-        case Nudge():
-            raise Unable("nudge")
-        case Cancellation():
+        case Cancellation() | Nudge():  # what a nudge would have woken, nobody else wakes
             return None
 
 

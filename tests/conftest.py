@@ -1,4 +1,4 @@
-"""What every tier shares: the slow one only when asked for, and how many examples Hypothesis tries.
+"""What every tier shares: the slow ones only when asked for, and how many examples Hypothesis tries.
 
 Few and always the same by default; many and random with HYPOTHESIS_PROFILE=thorough.
 """

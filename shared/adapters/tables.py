@@ -85,7 +85,10 @@ class TableLedger:
         return None if row is None else case_of(row, row.metadata["etag"], self._seal)
 
     async def save(self, before: Case | None, after: Case, actor: str) -> Case:
-        """See ports.Ledger. The wake row comes first: die in between, and a harmless nudge is all that is left."""
+        """See ports.Ledger. The wake row comes first: die in between, and a harmless nudge is all that is left.
+
+        When the head took so long that the timer has passed its row, there is another one.
+        """
         after = await self._agenda.woken(after)
         ours = uuid4().hex
         head = head_row(after, self._seal) | {"write": ours}
@@ -94,7 +97,8 @@ class TableLedger:
             etag, _ = await self._cases.write(change, insert(history_row(before, after, actor, self._clock.now())))
         except Conflict:
             etag = None
-        return replace(after, etag=etag or await self._etag_if_landed(after.id, ours))
+        saved = replace(after, etag=etag or await self._etag_if_landed(after.id, ours))
+        return await self._agenda.woken(saved)
 
     async def history(self, case_id: str) -> list[Move]:
         """See ports.Ledger."""

@@ -299,6 +299,20 @@ async def test_an_outage_costs_one_rows_patience_however_many_wait(tables: Table
     assert fault.fired == AT_ONCE
 
 
+async def test_a_head_that_took_longer_than_its_row_was_ahead_gets_another(tables: TableWorld) -> None:
+    fault = tables.proxy.add(Fault(operation="write cases", kind="status"))
+
+    async def time_flies() -> None:
+        tables.clock.advance(5 * MINUTE)
+
+    tables.proxy.after_fault = time_flies
+    case = await tables.ledger_with(PATIENT).save(None, announced(NOW), "event")
+    assert fault.fired
+    assert case.woken_at is not None
+    assert case.woken_at > tables.clock.now()
+    assert row_keys(case.woken_at, case.id) in await tables.agenda()
+
+
 async def test_the_next_wake_is_the_earliest_row(tables: TableWorld) -> None:
     assert await tables.ledger.next_wake() is None
     await fill(tables, FULL + timedelta(hours=30), 3)

@@ -129,24 +129,18 @@ class House:
         """Twilio reports on every message it has not reported on, as `phones` says; silence says nothing."""
         for sent in self.courier.sent[self.reported :]:
             self.reported += 1
-            word = self.phones.get((sent.number, sent.channel), Word(Delivery.DELIVERED))
-            if word is not None:
+            if word := self.word_on(sent):
                 self.courier.words[sent.id] = word
                 await self.receipt(sent, word)
 
     async def receipt(self, sent: Sent, word: Word) -> None:
         """One callback of Twilio's about one message."""
-        case_id, issuance, attempt = sent.ref.rsplit("-", 2)
-        receipt = Receipt(
-            case_id=case_id,
-            issuance=int(issuance),
-            attempt=int(attempt),
-            message_id=sent.id,
-            channel=sent.channel,
-            word=word,
-        )
-        door = Receipts(reader=_Reader(receipt), ledger=self.ledger, clock=self.clock, rules=self.rules)
+        door = Receipts(reader=Reader(receipt_of(sent, word)), ledger=self.ledger, clock=self.clock, rules=self.rules)
         assert await door.take("", {}, b"")
+
+    def word_on(self, sent: Sent) -> Word | None:
+        """What became of a message, as `phones` has it; None is silence."""
+        return self.phones.get((sent.number, sent.channel), Word(Delivery.DELIVERED))
 
     def register(self, kind: str) -> None:
         """The joiner registers a method now."""
@@ -154,7 +148,9 @@ class House:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class Reader:
+    """A door's reader that reads one receipt."""
+
     receipt: Receipt
 
     def read(self, query: str, headers: Mapping[str, str], body: bytes) -> Receipt:
@@ -162,6 +158,20 @@ class _Reader:
         return self.receipt
 
 
+def receipt_of(sent: Sent, word: Word) -> Receipt:
+    """A callback of Twilio's as it is read."""
+    case_id, issuance, attempt = sent.ref.rsplit("-", 2)
+    return Receipt(
+        case_id=case_id,
+        issuance=int(issuance),
+        attempt=int(attempt),
+        message_id=sent.id,
+        channel=sent.channel,
+        word=word,
+    )
+
+
 def row_due(key: tuple[str, str]) -> datetime:
     """The minute of an agenda row."""
-    return datetime.strptime(key[0] + key[1][:2], "%Y%m%d%H%M").replace(tzinfo=UTC)
+    hour, minute = key[0], key[1][:2]
+    return datetime(int(hour[:4]), int(hour[4:6]), int(hour[6:8]), int(hour[8:]), int(minute), tzinfo=UTC)

@@ -57,23 +57,35 @@ class FakeLedger:
 
     async def save(self, before: Case | None, after: Case, actor: str) -> Case:
         with self._call("save"):
-            after = self._woken(after)
+            after = self.write_row(after)
             self._fail("save", "between")
-            held = self.cases.get(after.id)
-            if (held.etag if held else None) != (before.etag if before else None):
-                raise Moved
-            if held and after.moves <= held.moves:  # its history row is there already
-                raise Moved
-            self.cases[after.id] = after = replace(after, etag=self._etag())
-            self.moves.setdefault(after.id, []).append(self._move(before, after, actor))
-            return after
+            return self.write_row(self.write_head(before, after, actor))
+
+    def write_row(self, case: Case, still_ahead: timedelta = STILL_AHEAD) -> Case:
+        """The first half of a save, for who has the two apart."""
+        moment = row_to_write(case, self._clock.now(), still_ahead)
+        if moment is None:
+            return case
+        self.agenda[row_keys(moment, case.id)] = self._etag()
+        return replace(case, woken_at=moment)
+
+    def write_head(self, before: Case | None, after: Case, actor: str) -> Case:
+        """The second half."""
+        held = self.cases.get(after.id)
+        if (held.etag if held else None) != (before.etag if before else None):
+            raise Moved
+        if held and after.moves <= held.moves:  # its history row is there already
+            raise Moved
+        self.cases[after.id] = after = replace(after, etag=self._etag())
+        self.moves.setdefault(after.id, []).append(self._move(before, after, actor))
+        return after
 
     async def history(self, case_id: str) -> list[Move]:
         return list(self.moves.get(case_id, []))
 
     async def wake(self, case: Case) -> None:
         with self._call("wake"):
-            self._woken(case, FAR_AHEAD)
+            self.write_row(case, FAR_AHEAD)
 
     async def meet(self, user_id: str, number: str, case_id: str) -> Person:
         with self._call("meet"):
@@ -140,13 +152,6 @@ class FakeLedger:
 
     async def close(self) -> None:
         pass
-
-    def _woken(self, case: Case, still_ahead: timedelta = STILL_AHEAD) -> Case:
-        moment = row_to_write(case, self._clock.now(), still_ahead)
-        if moment is None:
-            return case
-        self.agenda[row_keys(moment, case.id)] = self._etag()
-        return replace(case, woken_at=moment)
 
     def _etag(self) -> str:
         self._writes += 1

@@ -170,15 +170,20 @@ async def test_a_run_that_breaks_anywhere_loses_nothing_and_doubles_nothing(meth
     assert [again.message_id for again in office.letters.sent] == ["hr-1:replay:1", "hr-2:replay:1"]
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [(MALFORMED, "malformed-event"), (body({"type": "case.nudge.v1", "data": {"caseId": "0" * 32}}), "nudge")],
-)
-async def test_what_replaying_does_not_help_stays(content: bytes, why: str) -> None:
+async def test_a_case_whose_nudge_was_given_up_goes_on_when_that_is_replayed() -> None:
     office = Office()
-    number = office.letters.put(content)
+    nudge = body({"type": "case.nudge.v1", "data": {"caseId": office.house.case_id}})
+    number = office.letters.put(nudge, message_id="row-1", reason="MaxDeliveryCountExceeded")
+    assert told(await office.replay(number)) == [(number, "send", None)]
+    assert office.letters.there == {}
+    assert [(again.message_id, again.body) for again in office.letters.sent] == [("row-1:replay:1", nudge)]
+
+
+async def test_what_replaying_does_not_help_stays() -> None:
+    office = Office()
+    number = office.letters.put(MALFORMED)
     for _ in range(2):  # and can be asked for at once again
-        assert told(await office.replay(number)) == [(number, "nothing", why)]
+        assert told(await office.replay(number)) == [(number, "nothing", "malformed-event")]
     assert list(office.letters.there) == [number]
     assert office.letters.sent == []
 

@@ -74,7 +74,7 @@ async def refused(**changes: Any) -> Case:
         (b"[" * 50_000, "nothing", "malformed-event"),
         (b"", "nothing", "malformed-event"),
         (hired(type="joiner.moved.v1"), "nothing", "unknown-type"),
-        ({"type": "case.nudge.v1", "data": {"caseId": CASE_ID}}, "nothing", "nudge"),
+        ({"type": "case.nudge.v1", "data": {"caseId": CASE_ID}}, "send", None),
         ({"type": "case.refused.v1"}, "nothing", "unknown-type"),
         ({"type": "case.refused.v1", "data": {"caseId": "me", "issuance": 1}}, "nothing", "unknown-type"),
         (refusal("1"), "nothing", "unknown-type"),  # type: ignore[arg-type]

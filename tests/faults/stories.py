@@ -1,0 +1,51 @@
+"""One story: a scenario played under one schedule, with every promise held against what can be seen of it."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from tests.builders import USER_ID
+from tests.faults.promises import Promises
+from tests.faults.scenarios import NIGHT, OPENS, REST, Scenario
+from tests.faults.schedules import Point, Schedule, told
+from tests.faults.world import World
+
+HOUR = timedelta(hours=1)
+TRIES = 9
+"""How often a joiner tries to sign in: their first day long."""
+
+
+def story(scenario: Scenario, until: datetime = REST) -> Callable[[Schedule], list[Point]]:
+    """What `explore` plays: gives the calls of a story in which whatever went wrong kept every promise."""
+
+    def play(schedule: Schedule) -> list[Point]:
+        world = World(schedule, scenario.start)
+        try:
+            _live(world, scenario, until)
+            assert len(world.workers.fired) == len(schedule), "a fault did not happen"
+        except Exception as error:
+            error.add_note(told(schedule, world.workers.points))
+            raise
+        return world.workers.points
+
+    return play
+
+
+def _live(world: World, scenario: Scenario, until: datetime) -> None:
+    promises = Promises(world)
+    world.at(OPENS + HOUR, lambda: _begin_work(world, TRIES))
+    scenario.happens(world)
+    world.live(NIGHT)
+    promises.what_comes_again_is_harmless()
+    promises.no_more_messages_than(scenario.messages)
+    if until > NIGHT:
+        world.live(until)
+        promises.what_comes_again_is_harmless()
+        promises.end_well(scenario.ends, scenario.messages)
+
+
+def _begin_work(world: World, tries: int) -> None:
+    """The joiner signs in with the newest message and registers; when it does not work they try again in an hour."""
+    if world.house.texts and world.directory.works(USER_ID, world.house.texts[-1]):
+        world.house.register("windowsHelloForBusiness")
+    elif tries:
+        world.after(HOUR, lambda: _begin_work(world, tries - 1))
