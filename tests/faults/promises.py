@@ -51,7 +51,7 @@ class Promises:
         self._created = len(world.directory.created)  # one that landed late was asked for in time
         self._bind()
         self._no_spam()
-        if not world.workers.under_way and not world.queue:
+        if not (world.workers.under_way or world.queue or world.asked_again):
             for case in world.ledger.cases.values():
                 self._is_awake(case)
             self._newest_works()

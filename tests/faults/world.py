@@ -54,6 +54,8 @@ class World:
         self.outside = self._faulty(self.house.onboarding.outside)
         self.onboarding = replace(self.house.onboarding, outside=self.outside)
         self.lock, self.reports_after = LOCK, MINUTE
+        self.asked_again = 0
+        """Requests over HTTP that are about to be made again."""
         self.queue: list[Message] = []
         self.told: list[Message] = []
         """Every message of HR's there was."""
@@ -212,7 +214,12 @@ class World:
 
         def end(run: Run) -> None:
             if (run.died or run.error) and tries > 1:
-                self.after(GIVEN_BACK, lambda: self.ask(ask, tries - 1))
+                self.asked_again += 1
+                self.after(GIVEN_BACK, again)
+
+        def again() -> None:
+            self.asked_again -= 1
+            self.ask(ask, tries - 1)
 
         self.workers.drive(Run(ask(), end))
 

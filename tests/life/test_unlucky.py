@@ -160,6 +160,14 @@ async def test_a_one_time_pass_deleted_before_it_opens_is_replaced() -> None:
     assert house.newest_works()
 
 
+async def test_a_receipt_told_again_wakes_a_case_whose_row_went_before_its_head_was_written() -> None:
+    house = await sent()
+    house.ledger.agenda.clear()
+    await house.receipt(house.courier.sent[0], Word(Delivery.DELIVERED))
+    await house.live(DUE + HOUR)
+    assert house.courier.redacted == [house.courier.sent[0].id]
+
+
 # --- bounds ---
 
 
