@@ -14,6 +14,7 @@ from azure.servicebus.amqp import AmqpMessageBodyType
 from shared.adapters.agenda import row_keys, wake_row
 from shared.adapters.budget import _spent
 from shared.adapters.case_rows import case_of, head_row, history_row, move_of
+from shared.adapters.depth_row import _noted
 from shared.adapters.letters import _letter
 from shared.adapters.overview import _pause
 from shared.adapters.person_rows import Acquaintance, acquaintance_of, person_row
@@ -110,6 +111,10 @@ def control(dice: Random) -> Row:
     return mutated(row | {"hour": "2026113012", "reserved": 7}, dice)
 
 
+def depth(dice: Random) -> Row:
+    return mutated({"at": MOMENT, "count": 3, "is_more": False, "oldest": MOMENT}, dice)
+
+
 READERS: Mapping[str, tuple[Callable[[Random], Row], Callable[[Row], object]]] = {
     "move": (move, move_of),
     "person": (person, acquaintance_of),
@@ -117,6 +122,7 @@ READERS: Mapping[str, tuple[Callable[[Random], Row], Callable[[Row], object]]] =
     "pause-shown": (control, _pause),
     "beat": (control, _beat_of),
     "budget": (control, lambda row: _spent(row, "2026113012")),
+    "depth": (depth, _noted),
 }
 
 
