@@ -121,6 +121,27 @@ async def test_an_answer_without_sense_is_none(tenant: EntraTenant, graph: Servi
             await ask(SOON)
 
 
+POLICY = {
+    "state": "enabled",
+    "minimumLifetimeInMinutes": 60,
+    "maximumLifetimeInMinutes": 480,
+    "isUsableOnce": False,
+    "includeTargets": [],
+    "excludeTargets": [],
+}
+
+
+@pytest.mark.parametrize("length", ["12", "+491713920001", 12.0, True, 7, 49, None])
+async def test_a_length_that_no_pass_can_have_is_no_answer(tenant: EntraTenant, graph: Service, length: object) -> None:
+    for told, fits in ((12, True), (length, False)):
+        await fault(graph.url, operation="policy", status=200, body=POLICY | {"defaultLength": told})
+        if fits:
+            assert (await tenant.pass_policy(SOON)).length == told
+            continue
+        with pytest.raises(FirstpassError, match="graph-unavailable"):
+            await tenant.pass_policy(SOON)
+
+
 # --- Twilio ---
 
 

@@ -115,6 +115,14 @@ def depth(dice: Random) -> Row:
     return mutated({"at": MOMENT, "count": 3, "is_more": False, "oldest": MOMENT}, dice)
 
 
+def counted(row: Row) -> object:
+    noted = _noted(row)
+    assert type(noted.depth.count) is int
+    assert noted.depth.count >= 0
+    assert type(noted.depth.is_more) is bool
+    return noted
+
+
 READERS: Mapping[str, tuple[Callable[[Random], Row], Callable[[Row], object]]] = {
     "move": (move, move_of),
     "person": (person, acquaintance_of),
@@ -122,7 +130,7 @@ READERS: Mapping[str, tuple[Callable[[Random], Row], Callable[[Row], object]]] =
     "pause-shown": (control, _pause),
     "beat": (control, _beat_of),
     "budget": (control, lambda row: _spent(row, "2026113012")),
-    "depth": (depth, _noted),
+    "depth": (depth, counted),
 }
 
 
