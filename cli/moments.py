@@ -35,7 +35,10 @@ def here(when: datetime | None) -> str:
 
 def there(when: datetime | None, zone: str | None) -> str:
     """The same moment where the joiner is, if that is known."""
-    return f"{when.astimezone(ZoneInfo(zone)):%a %d %b %H:%M} {zone}" if when and zone else ""
+    try:
+        return f"{when.astimezone(ZoneInfo(zone)):%a %d %b %H:%M} {zone}" if when and zone else ""
+    except (KeyError, ValueError, OSError, OverflowError):  # a zone this machine does not know
+        return ""
 
 
 def both(when: datetime | None, zone: str | None) -> str:

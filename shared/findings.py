@@ -3,9 +3,11 @@
 docs/doctor.md says what to do for each code.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Verdict(StrEnum):
@@ -87,6 +89,18 @@ class Finding:
     verdict: Verdict
     code: Code
     detail: str = ""
+
+
+LONGEST_WORD: Final = 64
+LONGEST_DETAIL: Final = 500
+UNNAMED: Final = "?"
+"""Stands for a word that has not the form of its kind: it counts, and says nothing."""
+
+
+def named(word: object, form: re.Pattern[str]) -> str:
+    """A word from outside as it may stand in a detail: of the form of its kind and no longer than any is, or `?`."""
+    text = word if isinstance(word, str) else ""
+    return text if len(text) <= LONGEST_WORD and form.fullmatch(text) else UNNAMED
 
 
 type Findings = list[tuple[Verdict, Code, str]]

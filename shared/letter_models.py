@@ -11,14 +11,18 @@ from shared.events import DevicePath
 AT_ONCE = 100
 """Letters one request may name."""
 
-type Sequences = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=AT_ONCE)]
+LAST_SEQUENCE = 2**63 - 1
+"""The largest sequence number Service Bus can give: 64 bits, signed."""
+
+type Sequence = Annotated[int, Field(ge=1, le=LAST_SEQUENCE)]
+type Sequences = Annotated[list[Sequence], Field(min_length=1, max_length=AT_ONCE)]
 type RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
 class LetterQuery(Model):
     """Which dead letters, from the sequence number after `after` on; times bound when they were written."""
 
-    after: int = Field(default=0, ge=0)
+    after: int = Field(default=0, ge=0, le=LAST_SEQUENCE)
     limit: int = Field(default=100, ge=1, le=250)
     reason: str | None = None
     since: datetime | None = None
@@ -30,7 +34,7 @@ class LetterQuery(Model):
 class OneLetter(Model):
     """A dead letter by its sequence number."""
 
-    sequence: int = Field(ge=1)
+    sequence: Sequence
 
 
 class LetterView(Model):

@@ -80,8 +80,7 @@ class Operations:
 
     async def list_cases(self, _: Principal, asked: CaseQuery) -> CasePage:
         """Cases by id, a page at a time; heads nobody can read are in `status` only."""
-        found = await self.overview.heads(asked.state, asked.after, asked.limit)
-        more = found[-1].id if len(found) == asked.limit else None
+        found, more = await self._page(asked)
         return CasePage(cases=[view(case) for case in found if isinstance(case, Case)], next_after=more)
 
     async def show_case(self, _: Principal, asked: OneCase) -> CaseStory:
@@ -202,6 +201,18 @@ class Operations:
             return None
 
     # --- helpers ---
+
+    async def _page(self, asked: CaseQuery) -> tuple[list[Case | Unreadable], str | None]:
+        """Some heads, and the id of the last where there may be more; a key that is no case id cannot be that last."""
+        found = await self.overview.heads(asked.state, asked.after, asked.limit)
+        while len(found) >= asked.limit:
+            last = found[-1]
+            if isinstance(last, Case) or last.has_case_id:
+                return found, last.id
+            found = found + (further := await self.overview.heads(asked.state, last.id, 1))
+            if not further:
+                break
+        return found, None
 
     async def _case(self, case_id: str) -> Case:
         case = await self.ledger.load(case_id) if case_id else None

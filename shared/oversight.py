@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from shared.case import Case
 from shared.ports import WakeRow
-from shared.states import State
+from shared.states import CASE_ID, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +30,14 @@ class Acquaintance:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The head of a case that nobody can read."""
+    """The head of a case that nobody can read. `id` is its key, whatever that says."""
 
     id: str
+
+    @property
+    def has_case_id(self) -> bool:
+        """Whether a case could be found under that key at all."""
+        return CASE_ID.fullmatch(self.id) is not None
 
 
 class Overview(Protocol):

@@ -1,9 +1,13 @@
 """Where a case can stand, the legal moves between those places, and the deployer's choices about its life. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+CASE_ID = re.compile("[0-9a-f]{32}")
+"""The form of a case's id (seal.py makes them)."""
 
 
 class State(StrEnum):

@@ -8,7 +8,7 @@ from typing import Final
 from shared.api_models import CaseView, Contact, ForecastView, MoveView, QueueView, StepView
 from shared.case import Case
 from shared.errors import IllegalMove, Reason
-from shared.events import Purpose
+from shared.events import HireEvent, Purpose
 from shared.fields import latest
 from shared.forecast import Forecast
 from shared.methods import NO_METHODS
@@ -29,9 +29,7 @@ def view(case: Case) -> CaseView:
         case_id=case.id,
         state=case.state,
         reason=case.reason,
-        next_step=StepView(act=step.act, due=step.due, local=local_words(event, step.due) if event else None)
-        if step
-        else None,
+        next_step=StepView(act=step.act, due=step.due, local=_local(event, step.due)) if step else None,
         opens_at=case.opens_at,
         deliver_at=case.deliver_at,
         issuance=case.issuance,
@@ -65,6 +63,14 @@ def _next_step(case: Case) -> Step | None:
     try:
         return case.next_step()
     except IllegalMove:
+        return None
+
+
+def _local(event: HireEvent | None, due: datetime) -> str | None:
+    """In the joiner's words; a zone that is not known any more must not hide the case, nor a year beyond its last."""
+    try:
+        return local_words(event, due) if event else None
+    except (KeyError, ValueError, OSError, OverflowError):
         return None
 
 

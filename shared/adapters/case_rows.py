@@ -13,7 +13,7 @@ from shared.contract import HIRE_EVENT
 from shared.errors import Reason, UnreadableRow
 from shared.events import Channel, Delivery, Version
 from shared.ports import Move
-from shared.states import State, Text
+from shared.states import CASE_ID, State, Text
 from shared.wishes import vouched
 
 HEAD: Final = "case"
@@ -59,6 +59,12 @@ def _is(kind: type) -> Callable[[Any], Any]:
 
 _text = _is(str)
 _count = _is(int)
+
+
+def _case_id(value: object) -> str:
+    if not CASE_ID.fullmatch(text := _text(value)):
+        raise ValueError("no-case-id")
+    return text
 
 
 def _one_of(words: type[StrEnum]) -> Column:
@@ -221,7 +227,7 @@ def case_of(row: Mapping[str, Any], etag: str | None, seal: Seal) -> Case:
     try:
         fields = {name: column.read(row[name]) for name, column in COLUMNS.items() if name in row}
         version = Version(read_time(row["version_time"]), _text(row["version_id"]))
-        case = Case(id=_text(row["PartitionKey"]), version=version, etag=etag, **fields)  # pyright: ignore[reportArgumentType]
+        case = Case(id=_case_id(row["PartitionKey"]), version=version, etag=etag, **fields)  # pyright: ignore[reportArgumentType]
         return _with_contact(case, row["contact"], seal) if "contact" in row else case
     except (KeyError, TypeError, ValueError, SealError, RecursionError):
         raise UnreadableRow from None

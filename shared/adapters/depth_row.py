@@ -1,6 +1,7 @@
 """What the worker noted of the queue of events: one row of table storage, beside the heartbeat."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from azure.data.tables.aio import TableServiceClient
@@ -41,7 +42,12 @@ class TableDepthNotes:
 def _noted(row: Mapping[str, Any]) -> NotedDepth:
     try:
         oldest = read_time(row["oldest"]) if "oldest" in row else None
-        depth = Depth(count=int(row["count"]), is_more=bool(row["is_more"]), oldest=oldest)
-        return NotedDepth(at=read_time(row["at"]), depth=depth)
+        return NotedDepth(at=read_time(row["at"]), depth=_depth(row["count"], row["is_more"], oldest))
     except (KeyError, TypeError, ValueError):
         raise UnreadableRow from None
+
+
+def _depth(count: object, is_more: object, oldest: datetime | None) -> Depth:
+    if type(count) is not int or count < 0 or not isinstance(is_more, bool):  # an exact type: to Python, True is an int
+        raise ValueError("no-depth")
+    return Depth(count=count, is_more=is_more, oldest=oldest)

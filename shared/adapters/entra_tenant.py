@@ -1,6 +1,7 @@
 """What Entra shows of the tenant itself, for the self-check: our own roles, the policies, its time."""
 
 import base64
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from msgraph.graph_service_client import GraphServiceClient
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from shared.adapters.entra import BACK_OFF, TAP_CONFIGURATION
@@ -18,9 +19,12 @@ from shared.adapters.entra_wire import GraphWire
 from shared.checks import AccessPolicy, PassPolicy
 from shared.checkup import NotReadable
 from shared.errors import Halted, Reason
+from shared.findings import named
 from shared.ports import Clock
 
 PARTS_OF_A_TOKEN: Final = 3
+_ROLE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+"""What Graph calls its app roles (Microsoft Graph permissions reference)."""
 SECURITY_INFO: Final = "urn:user:registersecurityinfo"
 """The user action (Microsoft Graph reference, conditionalAccessApplications)."""
 
@@ -89,22 +93,22 @@ def _roles_in(token: str) -> frozenset[str]:
     if len(parts) != PARTS_OF_A_TOKEN:
         raise ValueError("not a token")
     claims = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-    return frozenset(_Claims.model_validate_json(claims).roles)
+    return frozenset(named(role, _ROLE) for role in _Claims.model_validate_json(claims).roles)
 
 
 # --- what is on the wire ---
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel)
+    model_config = ConfigDict(strict=True, alias_generator=to_camel, hide_input_in_errors=True)
 
 
-class _Claims(BaseModel):
+class _Claims(_Wire):
     roles: list[str] = []
 
 
 class _Length(_Wire):
-    default_length: int
+    default_length: int = Field(ge=8, le=48)  # Microsoft Graph reference, the configuration's bounds
 
 
 class _Applications(_Wire):

@@ -1,11 +1,12 @@
 """What Twilio shows of the account, for the self-check: its senders, templates and countries."""
 
+import re
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from functools import partial
 from typing import Any, Final
 
-from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
 from shared.adapters.twilio import Senders
@@ -15,11 +16,14 @@ from shared.adapters.twilio_records import look_up
 from shared.checks import SmsSender, WhatsAppSender
 from shared.checkup import NotReadable
 from shared.errors import Later, Reason
+from shared.findings import named
 from shared.ports import Clock
 
 NO_MESSAGE: Final = "SM" + "0" * 32
 """No message has this id, and who may ask for messages is told so."""
 ABSENT: Final = "unknown to Twilio"
+_COUNTRY, _WORD = re.compile("[A-Z]{2}"), re.compile("[a-z_]+")
+"""How Twilio writes countries, and in small letters states and kinds of templates."""
 
 
 class _Without(Enum):
@@ -77,11 +81,9 @@ class TwilioAccountView:
             "accounts", lambda client: client.accounts.v1.messaging_geopermissions.fetch_async(), stop_at
         )
         rows: Any = found.permissions if found else None
-        if not isinstance(rows, list):
+        if not isinstance(rows, list) or not all(map(_is_permission, rows)):
             raise Later(Reason.TWILIO_BUSY, BUSY)
-        return frozenset(
-            str(row["country_code"]) for row in rows if isinstance(row, dict) and row.get("enabled") is True
-        )
+        return frozenset(named(row["country_code"], _COUNTRY) for row in rows if row["enabled"])
 
     async def _approval(self, sid: str, stop_at: float) -> str:
         """`approved`, or what stands in the way of a template (Twilio, "Content Template Approvals")."""
@@ -92,7 +94,7 @@ class TwilioAccountView:
         if not isinstance(told, dict):
             return ABSENT
         kind, status = str(told.get("category", "")).lower(), str(told.get("status", "")).lower()
-        return status if kind == "authentication" else f"{kind or 'no'} template"
+        return named(status, _WORD) if kind == "authentication" else f"{named(kind or 'no', _WORD)} template"
 
     async def _ask[T](self, domain: str, call: Callable[[Client], Awaitable[T]], stop_at: float) -> T | None:
         """What `call` gives, over this account's own address of `domain`; None when Twilio knows no such thing."""
@@ -116,8 +118,8 @@ class TwilioAccountView:
 
 
 def _without(error: Exception, status: int) -> _Without:
-    """401 or 403: a restricted key may not look there (Twilio, error 403)."""
-    refused = isinstance(error, TwilioRestException | TwilioServiceException)
+    """401 or 403: a restricted key may not look there (Twilio, error 403). Of lists the SDK raises the plain kind."""
+    refused = isinstance(error, TwilioException)
     return {401: _Without.HIDDEN, 403: _Without.HIDDEN, 404: _Without.ABSENT}.get(status * refused, _Without.ANSWER)
 
 
@@ -127,6 +129,11 @@ async def _numbers(number: str, client: Client) -> list[Any]:
 
 async def _whatsapp_senders(client: Client) -> list[Any]:
     return await client.messaging.v2.channels_senders.list_async(channel="whatsapp", limit=200)
+
+
+def _is_permission(row: Any) -> bool:  # noqa: ANN401 - whatever Twilio says
+    """What is neither on nor off must not pass for off."""
+    return isinstance(row, dict) and "country_code" in row and isinstance(row.get("enabled"), bool)
 
 
 def _carries_sms(capabilities: Any) -> bool:  # noqa: ANN401 - whatever Twilio says

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from twilio.http import AsyncHttpClient
@@ -13,6 +14,8 @@ from twilio.rest import Client
 
 REQUEST_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
+MOST_PAGES: Final = 20
+"""Requests the SDK may make for one question: it follows links to further pages by itself, without end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class Line:
         `failed` says what an error comes to, given the HTTP status (0: there was no answer).
         """
         self._session = self._session or aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        wire = _Wire(self._session, seconds)
+        wire = _Wire(self._session, seconds, self._account.base_url)
         try:
             return await call(self._client(wire))
         except asyncio.CancelledError as cancelled:
@@ -75,19 +78,28 @@ def _cut_loose(error: BaseException | None) -> None:
 class _Wire(AsyncHttpClient):
     """The SDK's requests on our session: with a time-out (the SDK's own client has none) and without keeping a copy."""
 
-    def __init__(self, session: aiohttp.ClientSession, seconds: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, seconds: float, base_url: str) -> None:
         super().__init__(logging.getLogger("twilio"), is_async=True)
         # A connect ends sooner, for it proves that nothing was sent; no rounding up to whole seconds, past stop_at.
         connect = min(CONNECT_SECONDS, seconds / 2)
         self._limits = aiohttp.ClientTimeout(seconds, connect=connect, ceil_threshold=REQUEST_SECONDS + 1)
-        self._session = session
+        self._session, self._base = session, urlsplit(base_url)
+        self._left = MOST_PAGES
         self.status = 0
 
     async def request(self, method: str, uri: str, *_: Any, **asked: Any) -> Response:  # noqa: ANN401 - the SDK's words
         """One request, never redirected: that would repeat a POST."""
+        self._left -= 1
+        if self._left < 0 or not self._is_theirs(uri):
+            raise ValueError("a page that is not asked for")
         headers = asked["headers"] | {"Authorization": aiohttp.encode_basic_auth(*asked["auth"])}
         async with self._session.request(
             method, uri, data=asked["data"], headers=headers, timeout=self._limits, allow_redirects=False
         ) as answer:
             self.status = answer.status
             return Response(answer.status, await answer.text(), answer.headers)
+
+    def _is_theirs(self, uri: str) -> bool:
+        """Whether it is the account's own address, or a sister of its: the API key must travel nowhere else."""
+        there, home = urlsplit(uri), self._base.netloc.removeprefix("api.")
+        return there.scheme == self._base.scheme and (there.netloc == home or there.netloc.endswith(f".{home}"))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.exits import CommandError
-from cli.moments import ago, moment
+from cli.moments import ago, both, here, moment
 from cli.words import WHY
 from shared.errors import Reason
 
@@ -46,6 +46,11 @@ def test_what_is_no_time_is_said_to_be_none(text: str) -> None:
 )
 def test_how_long_ago(seconds: int, words: str) -> None:
     assert ago(NOW - timedelta(seconds=seconds), NOW) == words
+
+
+def test_a_zone_this_machine_does_not_know_leaves_the_operators_own_time() -> None:
+    assert both(NOW, "Europe/Nowhere") == here(NOW) != ""
+    assert "Asia/Tokyo" in both(NOW, "Asia/Tokyo")
 
 
 def test_help_does_not_wait_for_any_sdk() -> None:

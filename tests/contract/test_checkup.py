@@ -121,6 +121,27 @@ async def test_an_answer_without_sense_is_none(tenant: EntraTenant, graph: Servi
             await ask(SOON)
 
 
+POLICY = {
+    "state": "enabled",
+    "minimumLifetimeInMinutes": 60,
+    "maximumLifetimeInMinutes": 480,
+    "isUsableOnce": False,
+    "includeTargets": [],
+    "excludeTargets": [],
+}
+
+
+@pytest.mark.parametrize("length", ["12", "+491713920001", 12.0, True, 7, 49, None])
+async def test_a_length_that_no_pass_can_have_is_no_answer(tenant: EntraTenant, graph: Service, length: object) -> None:
+    for told, fits in ((12, True), (length, False)):
+        await fault(graph.url, operation="policy", status=200, body=POLICY | {"defaultLength": told})
+        if fits:
+            assert (await tenant.pass_policy(SOON)).length == told
+            continue
+        with pytest.raises(FirstpassError, match="graph-unavailable"):
+            await tenant.pass_policy(SOON)
+
+
 # --- Twilio ---
 
 
@@ -208,10 +229,30 @@ async def test_what_a_restricted_key_may_not_see_is_not_readable(
     )
     with pytest.raises(NotReadable):
         await view(stack, twilio).countries(SOON)
+    by_number = view(stack, twilio, messaging_service_sid=None, sms_from="+15005550006")
+    by_whatsapp = view(stack, twilio, whatsapp_from="+15005550006")
+    for operation, look in (("list_numbers", by_number.sms_sender), ("look_at_account", by_whatsapp.whatsapp_sender)):
+        await fault(twilio.url, operation=operation, status=status, body={"code": 20003, "status": status})
+        with pytest.raises(NotReadable):
+            await look(SOON)
 
 
 @pytest.mark.parametrize(
-    "broken", [{"status": 500}, {"kind": "drop", "times": 9}, {"status": 200, "body": {"permissions": 7}}]
+    "broken",
+    [
+        {"status": 500},
+        {"kind": "drop", "times": 9},
+        *(
+            {"status": 200, "body": {"permissions": told}}
+            for told in (
+                7,
+                [7],
+                [{"country_code": "NL"}],
+                [{"country_code": "NL", "enabled": "no"}],
+                [{"enabled": True}],
+            )
+        ),
+    ],
 )
 async def test_no_answer_of_twilios_is_no_finding(
     stack: AsyncExitStack,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from azure.data.tables.aio import TableServiceClient
@@ -61,9 +62,17 @@ async def test_storage_without_an_answer_is_an_error_with_a_code(tables: tuple[T
     assert await notes.noted() is None
 
 
-@pytest.mark.parametrize("broken", [{"at": "soon"}, {"count": "many"}, {"oldest": "2026-11-30T07:00:00"}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"at": "soon"},
+        {"oldest": "2026-11-30T07:00:00"},
+        *({"count": count} for count in ("many", "3", -1, 1.5, True)),
+        {"is_more": "no"},
+    ],
+)
 async def test_a_row_nobody_can_read_says_so(
-    tables: tuple[TableDepthNotes, TableWorld], broken: dict[str, str]
+    tables: tuple[TableDepthNotes, TableWorld], broken: dict[str, Any]
 ) -> None:
     notes, world = tables
     await notes.note(SEEN)

@@ -61,7 +61,9 @@ async def test_stats_is_no_sequence_number() -> None:
     assert (await desk.ask("reader", "GET", "dead-letters/stats"))[1]["total"] == 1
     assert (await desk.ask("reader", "GET", "dead-letters/1"))[1]["sequence"] == 1
     assert (await desk.ask("reader", "GET", "dead-letters/2"))[0] == 404
-    assert (await desk.ask("reader", "GET", "dead-letters/0"))[0] == 400
+    for number in (0, 2**63, "9" * 400):
+        assert (await desk.ask("reader", "GET", f"dead-letters/{number}"))[0] == 400
+    assert (await desk.ask("reader", "GET", f"dead-letters/{2**63 - 1}"))[0] == 404
     assert desk.book.entries == []
 
 
@@ -70,7 +72,9 @@ async def test_a_query_is_in_the_words_of_the_wire() -> None:
     for query, count in (("reason=TTLExpiredException&limit=5", 1), ("minReplays=1", 0), ("since=2026-12-01", 0)):
         status, page = await desk.ask("reader", "GET", "dead-letters", query=query)
         assert (status, len(page["letters"]), page["nextAfter"]) == (200, count, None)
-    assert (await desk.ask("reader", "GET", "dead-letters", query="devicePath=typewriter"))[0] == 400
+    assert (await desk.ask("reader", "GET", "dead-letters", query=f"after={2**63 - 1}"))[0] == 200
+    for query in ("devicePath=typewriter", f"after={2**63}", "after=-1"):
+        assert (await desk.ask("reader", "GET", "dead-letters", query=query))[0] == 400
 
 
 @pytest.mark.parametrize("verb", ["replay", "discard"])
@@ -104,7 +108,13 @@ async def test_the_audit_says_which_letters_and_nothing_from_the_wire_that_is_no
 
 @pytest.mark.parametrize(
     "wish",
-    [{"sequences": []}, {"sequences": [0]}, {"sequences": list(range(1, 102))}, {"sequences": [1], "run": "x"}],
+    [
+        {"sequences": []},
+        {"sequences": [0]},
+        {"sequences": [2**63]},
+        {"sequences": list(range(1, 102))},
+        {"sequences": [1], "run": "x"},
+    ],
 )
 async def test_a_wish_that_makes_no_sense_does_nothing(wish: dict[str, Any]) -> None:
     desk = Desk()

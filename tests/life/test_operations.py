@@ -459,6 +459,36 @@ async def test_five_thousand_cases_are_counted_and_paged_while_others_come() -> 
     assert set(ids) <= set(seen)
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 500])
+async def test_keys_that_are_no_case_ids_are_counted_and_in_no_page_and_no_pages_way(limit: int) -> None:
+    door = Door()
+    ids = [digit * 32 for digit in "0248"]
+    door.house.ledger.cases |= {case_id: replace(case_in(State.SENT), id=case_id) for case_id in ids}
+    door.overview.unreadable |= (odd := {"1", "2b", "2c", "nobody", "zz"})
+    assert (await door.ask("status")).json["exceptions"]["unreadable"] == sorted(odd)
+    seen: list[str] = []
+    query: str | None = f"limit={limit}"
+    while query:
+        said = await door.ask("cases", query=query)
+        assert said.status == 200, said.text
+        seen += [case["caseId"] for case in said.json["cases"]]
+        query = f"limit={limit}&after={said.json['nextAfter']}" if said.json["nextAfter"] else None
+    assert seen == ids
+
+
+async def test_a_zone_that_has_gone_hides_neither_its_case_nor_the_others() -> None:
+    door = Door()
+    await door.house.hire()
+    case = door.house.case
+    assert case.event
+    gone = replace(case, id="f" * 32, event=replace(case.event, time_zone="Europe/Nowhere"))
+    door.house.ledger.cases[gone.id] = gone
+    told = (await door.ask("cases")).json["cases"]
+    steps = {one["caseId"]: one["nextStep"] for one in told}
+    assert steps[case.id]["local"].endswith("Europe/Amsterdam")
+    assert steps[gone.id] == steps[case.id] | {"local": None}
+
+
 async def test_a_page_of_one_state_holds_no_other() -> None:
     door = Door()
     for state in State:

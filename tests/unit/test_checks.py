@@ -1,5 +1,6 @@
 """What the self-check makes of what it sees, and what is worth telling of it."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from shared.checks import (
     on_whatsapp,
 )
 from shared.events import DevicePath
-from shared.findings import Check, Code, Finding, Verdict, changed
+from shared.findings import Check, Code, Finding, Verdict, changed, named
 from shared.plan import PlanRules, longest_minutes
 from tests.fakes.checkup import EXPECTED, GROUP, policy
 
@@ -169,6 +170,15 @@ def test_only_what_changed_is_told() -> None:
 def test_what_cannot_be_seen_is_neither_new_nor_healed() -> None:
     assert changed([FAILED], [BLIND]) == []
     assert changed([], [BLIND]) == []
+
+
+@pytest.mark.parametrize("word", ["", "x" * 65, "User.Read.All\n", "a b", "\x1b[31m", "é", "+491713920077", None, 7])
+def test_a_word_that_has_not_its_form_is_a_mark(word: object) -> None:
+    assert named(word, re.compile("[A-Za-z.]+")) == "?"
+
+
+def test_a_role_without_a_name_is_one_too_many() -> None:
+    assert on_roles(LEAST | {named("+491713920077", re.compile("[a-z]+"))}) == [("failed", "roles-that-write", "?")]
 
 
 def test_risks_are_the_deployers_choices() -> None:
