@@ -17,6 +17,7 @@ from shared.states import CLOSED, LEGAL, Act, State
 from tests.builders import NUMBER
 from tests.fakes.door import Door
 from tests.fakes.house import DUE, House
+from tests.house import reliability
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE, API, DOCTOR = DOCS / "lifecycle.md", DOCS / "operators-api.json", DOCS / "doctor.md"
@@ -199,3 +200,4 @@ if __name__ == "__main__":
     PAGE.write_text(page())
     API.write_text(api())
     DOCTOR.write_text(doctor())
+    reliability.PAGE.write_text(reliability.page())

@@ -22,7 +22,7 @@ from shared.plan import PATHS
 from shared.settings import REQUIRED, SETTINGS
 from shared.states import LEGAL, Act, State
 from shared.telemetry import Event
-from tests.house import generated, picture
+from tests.house import generated, picture, reliability
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -82,6 +82,16 @@ def test_the_page_about_the_self_check_is_the_one_in_the_code() -> None:
     assert set(ABOUT) == set(Check)
     assert set(ADVICE) == set(Code)
     assert generated.DOCTOR.read_text() == generated.doctor(), "run python -m tests.house.generated"
+
+
+def test_the_page_about_reliability_is_what_the_proofs_say() -> None:
+    assert len(reliability.PROMISES) == 8
+    assert reliability.PAGE.read_text() == reliability.page(), "run python -m tests.house.generated"
+
+
+def test_every_volume_test_is_on_that_page() -> None:
+    files = {file.stem.removeprefix("test_volume_") for file in (ROOT / "tests" / "faults").glob("test_volume_*.py")}
+    assert set(reliability.VOLUMES) == files
 
 
 def test_the_app_roles_it_checks_are_the_documented_prerequisites() -> None:

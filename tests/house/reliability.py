@@ -1,0 +1,123 @@
+"""docs/reliability.md, made from the fault matrix and from what the proofs themselves say they try."""
+
+import ast
+from pathlib import Path
+from typing import Final
+
+from tests.faults.crowd import MALFORMED
+from tests.faults.hostile import HOSTILE
+from tests.faults.matrix import ROWS, Row
+from tests.faults.protections import PROTECTIONS
+from tests.faults.scenarios import ONE_WORKER, TWO_WORKERS
+from tests.faults.test_burst import AGAIN, JOINERS
+from tests.faults.test_killed import BLOWS
+
+ROOT: Final = Path(__file__).parent.parent.parent
+PAGE: Final = ROOT / "docs" / "reliability.md"
+PROMISES: Final = {
+    "I1 right hand": "at most one usable pass per person, sent only to the number bound to that hire",
+    "I2 secret": "the pass is in memory between Graph's answer and Twilio's request, and nowhere else",
+    "I3 nobody lost": "every accepted event ends as closed, waiting with a due time, refused with a reason, or a dead letter",
+    "I4 no spam": "one fault costs at most one extra message; never more than two messages per issuance",
+    "I5 the newest works": "the last pass a joiner received is the valid one, or a new one is on its way",
+    "I6 guarded late": "guard rails run after the last wait and before the pass, and again before it opens",
+    "I7 never an admin": "nobody privileged gets a pass",
+    "I8 replay is harmless": "delivering or replaying anything again changes nothing that is done",
+}
+VOLUMES: Final = {
+    "events": "HR's events, parsed and through the whole flow",
+    "receipts": "Twilio's callbacks, forged and signed nonsense",
+    "api": "requests of operators, every act",
+    "rows": "rows of every table, dead letters, principals, the seal",
+    "graph": "answers of Graph, over a connection",
+    "twilio": "answers of Twilio, and its codes",
+    "checkup": "what the self-check reads of Entra and Twilio",
+    "reports": "reports of the self-check",
+}
+
+
+def cases_of(name: str) -> int:
+    """How many cases a file of volume tests tries under `make proof`."""
+    tree = ast.parse((ROOT / "tests" / "faults" / f"test_volume_{name}.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    sizes = [
+        ast.literal_eval(call.args[0]) for call in calls if isinstance(call.func, ast.Name) and call.func.id == "volume"
+    ]
+    assert sizes
+    return sum(sizes)
+
+
+def row(one: Row) -> str:
+    """A line of the matrix."""
+    played = (
+        [f"`tests/faults/test_matrix.py` at {one.at[0]}, call {one.at[1] + 1}: {', '.join(one.kinds)}"]
+        if one.at
+        else []
+    )
+    shown = "<br>".join([*played, *(f"`{node}`" for node in one.shown)])
+    return f"| {one.what} | {one.leaves} | {one.then} | {one.promises} | {shown} |"
+
+
+def page() -> str:
+    """The whole page."""
+    counts = {name: cases_of(name) for name in VOLUMES}
+    kills = sum(blow.signal == "KILL" for blow in BLOWS)
+    return TEXT.format(
+        promises="\n".join(f"| {name} | {what} |" for name, what in PROMISES.items()),
+        scenarios="; ".join(ONE_WORKER),
+        pairs="; ".join(TWO_WORKERS),
+        protections="; ".join(PROTECTIONS),
+        volumes="\n".join(f"| {VOLUMES[name]} | {count:,} |" for name, count in counts.items()),
+        cases=f"{sum(counts.values()):,}",
+        blows=len(BLOWS),
+        kills=kills,
+        kinds=len(HOSTILE),
+        malformed=MALFORMED,
+        burst=f"{JOINERS + AGAIN:,}",
+        again=AGAIN,
+        matrix="\n".join(map(row, ROWS)),
+    )
+
+
+TEXT: Final = """# How it was tried
+
+This page is made from the tests (`python -m tests.house.generated`), and a test keeps it true. What holds against an attacker rather than against bad luck is in the [threat model](threat-model.md).
+
+## What is promised
+
+| promise | |
+|---|---|
+{promises}
+
+## How each was tried, and how to try it again
+
+**Every crash point** (`make test`, more of it under `make proof`; `tests/faults/test_schedules.py`, `test_proof.py`). The real flow with the real case logic runs against ports that can, at every outside call, fail before it takes effect, lose the answer after it did, land late, die there, or stand still for longer than a lease. Whatever happens then is looked at as the joiner, Entra, the queue and the agenda show it. Scenarios with one worker: {scenarios}. With two workers who take turns at any call: {pairs}. `make test` plays every schedule of one fault, and of two workers without one; `make proof` every schedule of two faults for the scenarios it names, and of two workers with one fault and one change of turns (all orders of two runs of a dozen calls are millions). Each schedule asserts that its faults happened; the run prints how many were played.
+
+**Taking a protection away** (`make without`). In a copy of the tree one protection at a time is removed: {protections}. The command names the tests that notice, and fails when none does.
+
+**Any history** (`make test`, a thousand under `make proof`; `tests/faults/test_stateful.py`). Events, nudges, reports, replays, acts of operators, jumps of the clock and throttling in any order. A history that breaks a promise is printed as a program that can be run.
+
+**Real processes killed** (`make proof`; `tests/faults/test_killed.py`). 200 joiners of every kind, {malformed} malformed events and many duplicates go through the real host, the real SDKs, a broker with a database and Azurite, while {blows} blows fall on host and broker ({kills} of them SIGKILL) and {kinds} kinds of faults come from Graph, Twilio, the broker and the tables. Four simulated days later the counts add up to the events sent. It prints the bill. `FAULTS_SEED=n` repeats one.
+
+**A burst** (`make proof`; `tests/faults/test_burst.py`). {burst} messages, {again} of them events that come a second time: drained, none lost or doubled, the host's memory flat. It prints joiners per second and memory.
+
+**Bad input at volume** (a share in `make test`, all under `make proof`): {cases} generated cases. No exception that is not documented, no personal data in any answer, log or dead letter, a second of CPU at most for one case, bounded memory. Failures print the seed and the input.
+
+| what | cases |
+|---|---|
+{volumes}
+
+**The pass is nowhere** (`make test`; `tests/acceptance/test_secrets.py`, `tests/house/test_secret_gate.py`). After whole runs at DEBUG everything the real processes wrote (logs, tables, queues, the files of broker and Azurite, what the command printed) is searched for every pass, as text, UTF-16, hex, base64, and inside gzip. And the source is read: a secret is opened in one module and goes straight into a call.
+
+## The matrix
+
+What can go wrong with one joiner, what is left then, what becomes of it, and the tests of that name.
+
+| what goes wrong | what is left | what happens next | promises | shown by |
+|---|---|---|---|---|
+{matrix}
+
+## What was never tried
+
+Nothing here ran against Azure, a real tenant or a real Twilio account: the SDKs and the Functions runtime are the real ones, the services are stand-ins ([what they imitate](../sandbox/COVERAGE.md)). Between calls inside one adapter nothing is enumerated but the two writes of a save. A network that splits between regions, a restored backup of the tables, and a second worker with other settings were not tried.
+"""
