@@ -29,8 +29,8 @@ test: setup  ## prove it: unit, then everything else, the longest first
 	$(RUN) -m pytest tests/unit
 	$(RUN) -m pytest -n 3 --dist loadfile tests/acceptance tests/contract tests/faults tests/sandbox tests/cli tests/life tests/house
 
-test-slow: setup  ## every time zone's every transition for five years
-	$(RUN) -m pytest tests/slow -m slow
+test-slow: setup  ## every time zone for five years, whole weeks, kills in later steps (two minutes)
+	$(RUN) -m pytest -n 2 --dist loadfile -m slow tests/acceptance tests/slow
 
 proof: setup  ## the long proofs: every schedule of two faults, bad input at volume, processes killed, a burst
 	$(RUN) -m pytest -n auto -m exhaustive tests/faults

@@ -28,7 +28,7 @@ from tests.acceptance.hands import (
 )
 from tests.acceptance.people import NOW, hired, mobile, user, user_id
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 HELLO = "#microsoft.graph.windowsHelloForBusinessAuthenticationMethod"
 WEEK = timedelta(weeks=1)

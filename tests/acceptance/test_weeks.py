@@ -8,6 +8,8 @@ import pytest
 from tests.acceptance.conftest import RunCohort
 from tests.acceptance.people import NOW, POLICY, SETTINGS, hired, mobile, user, user_id
 
+pytestmark = pytest.mark.slow
+
 HELLO = "#microsoft.graph.windowsHelloForBusinessAuthenticationMethod"
 AUTHENTICATOR = "#microsoft.graph.microsoftAuthenticatorAuthenticationMethod"
 PHONE = "#microsoft.graph.phoneAuthenticationMethod"
