@@ -1,7 +1,8 @@
 """The fault matrix: where something can go wrong with one joiner, what is left then, and what becomes of it.
 
-Rows that name a call are played by test_matrix.py, in every way of the kinds they name; `shown` are further tests by
-their names. docs/reliability.md is made from this table.
+Rows that name a call are played by test_matrix.py, in every way of the kinds they name, and by test_aftermath.py, which
+holds what is left and what becomes of it against aftermath.py; `shown` are further tests by their names.
+docs/reliability.md is made from both tables.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,19 @@ ONE_FAULT: Final = f"{SCHEDULES}::test_one_fault_at_any_call_breaks_no_promise"
 KILLED: Final = "tests/acceptance/test_crashes.py::test_a_host_killed_in_the_middle_loses_nobody"
 LIFE: Final = "tests/life/test_follow_up.py"
 BROKER: Final = "tests/contract/test_letters_adapter.py"
+UNLUCKY: Final = "tests/life/test_unlucky.py"
 LETTERS: Final = "tests/life/test_letters.py"
+FLOW: Final = "tests/unit/test_onboarding.py"
+TWILIO: Final = "tests/contract/test_courier_adapter.py"
+GRAPH: Final = "tests/contract/test_directory_create.py"
+AFTERMATH: Final = "tests/faults/test_aftermath.py"
+TENANT_AT_FAULT: Final = (
+    f"{AFTERMATH}::test_a_fault_of_the_tenant_pauses_everybody_and_others_try_first",
+    f"{AFTERMATH}::test_a_fault_of_the_tenant_that_many_meet_is_one_alert",
+)
 DIES: Final = (Kind.DIES,)
 LOST: Final = (Kind.LOST,)
+IN_DOUBT: Final = (Kind.LOST, Kind.LATE)
 FAILS: Final = (Kind.FAILS,)
 
 
@@ -48,7 +59,7 @@ ROWS: Final = (
     Row(
         what="dies after the event is recorded",
         leaves="an announced case with its wake row",
-        then="the message comes again and changes nothing in the case; the case goes on",
+        then="its wake row wakes it; the message comes again and changes nothing",
         promises="I3 I8",
         at=("ledger.admit", 0),
         kinds=DIES,
@@ -60,7 +71,7 @@ ROWS: Final = (
         promises="I6 I7",
         at=("ledger.meet", 0),
         kinds=DIES,
-        shown=(f"{LIFE}::test_somebody_made_administrator_while_waiting_gets_nothing",),
+        shown=(f"{AFTERMATH}::test_what_was_read_before_a_run_died_counts_for_nothing",),
     ),
     Row(
         what="dies after the claim",
@@ -72,28 +83,29 @@ ROWS: Final = (
     ),
     Row(
         what="stands still with the lease, longer than it lasts",
-        leaves="a case that another run takes over",
+        leaves="a case that is issuing; another run takes it over when the lease ends",
         then="it starts nothing after its deadline, and its claim is no longer the head's",
         promises="I1 I4 I5",
         at=("directory.create_pass", 0),
         kinds=(Kind.SLOW,),
+        shown=(f"{FLOW}::test_a_run_that_is_out_of_time_starts_nothing_more",),
     ),
     Row(
         what="the pass is made, the answer is lost",
-        leaves="a pass nobody knows",
+        leaves="a pass nobody knows, at once or within the lease",
         then="the lease ends, the next attempt replaces it: nobody ever had its secret",
         promises="I1 I5",
         at=("directory.create_pass", 0),
-        kinds=LOST,
-        shown=(KILLED,),
+        kinds=IN_DOUBT,
+        shown=(KILLED, f"{GRAPH}::test_a_create_in_doubt_is_unconfirmed_and_never_repeated"),
     ),
     Row(
         what="the pass is made minutes after its run gave up",
-        leaves="a pass that replaces the one that was sent",
+        leaves="nothing yet; later a pass that replaces the one that was sent",
         then="a quarter of an hour after sending the live pass is looked at: it is not ours, so another goes out",
         promises="I5",
         at=("directory.create_pass", 0),
-        kinds=(Kind.LATE, Kind.LATER),
+        kinds=(Kind.LATER,),
         shown=(f"{LIFE}::test_a_pass_replaced_by_a_late_create_of_ours_is_sent_again_and_not_counted",),
     ),
     Row(
@@ -119,7 +131,10 @@ ROWS: Final = (
         promises="I4 I5",
         at=("courier.send", 0),
         kinds=LOST,
-        shown=(f"{LIFE}::test_our_own_record_lost_is_made_good_by_the_receipt_and_costs_no_second_message",),
+        shown=(
+            f"{LIFE}::test_our_own_record_lost_is_made_good_by_the_receipt_and_costs_no_second_message",
+            f"{TWILIO}::test_what_may_have_been_sent_is_never_repeated",
+        ),
     ),
     Row(
         what="the same, and no report comes",
@@ -133,9 +148,7 @@ ROWS: Final = (
         leaves="a case with two sends",
         then="no third: refused, `send-unconfirmed`, somebody must look",
         promises="I3 I4",
-        shown=(
-            "tests/unit/test_onboarding.py::test_a_message_that_may_have_gone_out_costs_one_extra_and_never_a_third",
-        ),
+        shown=(f"{FLOW}::test_a_message_that_may_have_gone_out_costs_one_extra_and_never_a_third",),
     ),
     Row(
         what="Twilio says slow down, or is not reached",
@@ -145,6 +158,10 @@ ROWS: Final = (
         at=("courier.send", 0),
         kinds=FAILS,
         saying="twilio-busy",
+        shown=(
+            f"{TWILIO}::test_turned_away_then_taken_is_one_message",
+            f"{TWILIO}::test_a_connection_that_never_opens_was_surely_not_reached",
+        ),
     ),
     Row(
         what="Twilio will not send to this number",
@@ -154,17 +171,23 @@ ROWS: Final = (
         at=("courier.send", 0),
         kinds=FAILS,
         saying="opted-out",
-        shown=(f"{LIFE}::test_a_number_that_will_not_do_is_refused_and_its_pass_deleted",),
+        shown=(
+            f"{LIFE}::test_a_number_that_will_not_do_is_refused_and_its_pass_deleted",
+            f"{TWILIO}::test_every_code_ends_as_its_kind",
+        ),
     ),
     Row(
         what="Twilio refuses the account or its sender",
-        leaves="a case that waits",
-        then="everybody pauses for a quarter of an hour, with one alert; then on by itself",
+        leaves="a pass that nobody got",
+        then="everybody pauses for a quarter of an hour, with one alert; this case waits twice as long",
         promises="I3",
         at=("courier.send", 0),
         kinds=FAILS,
         saying="twilio-denied",
-        shown=(f"{LIFE}::test_a_sender_at_fault_halts_everybody_and_this_joiner_gets_another_message",),
+        shown=(
+            *TENANT_AT_FAULT,
+            f"{LIFE}::test_a_sender_at_fault_halts_everybody_and_this_joiner_gets_another_message",
+        ),
     ),
     Row(
         what="somebody else wrote the case after the message went out",
@@ -174,23 +197,36 @@ ROWS: Final = (
         at=("ledger.head", 3),
         kinds=FAILS,
         saying="case-moved",
+        shown=(
+            f"{FLOW}::test_news_that_changes_nothing_while_a_message_is_sent_costs_no_second_one",
+            f"{UNLUCKY}::test_a_text_sent_while_the_hire_was_called_off_is_redacted_also_when_twilio_never_reports",
+        ),
     ),
     Row(
         what="somebody else wrote the case before the claim",
-        leaves="nothing",
-        then="the claim is refused (If-Match), the message comes again",
+        leaves="their head, and no pass",
+        then="the claim is refused (If-Match), the message comes again at once",
         promises="I5 I8",
         at=("ledger.head", 1),
         kinds=FAILS,
         saying="case-moved",
     ),
     Row(
-        what="the ledger does not answer before the pass",
-        leaves="nothing",
-        then="no ledger, no pass: the message is given back after 20 seconds",
+        what="the ledger does not take the claim",
+        leaves="an announced case, and no pass",
+        then="no ledger, no pass: the message comes again; a claim that lands after the next one is refused (If-Match)",
         promises="I1 I8",
         at=("ledger.head", 1),
-        kinds=(Kind.FAILS, Kind.LOST, Kind.LATE, Kind.LATER),
+        kinds=(Kind.FAILS, Kind.LATER),
+        saying="ledger-unavailable",
+    ),
+    Row(
+        what="the ledger takes the claim, the answer is lost",
+        leaves="a case that is issuing, at once or soon, with nobody at work on it",
+        then="no pass; the lease ends, then a new attempt",
+        promises="I1 I3 I8",
+        at=("ledger.head", 1),
+        kinds=IN_DOUBT,
     ),
     Row(
         what="the ledger does not answer after the message",
@@ -258,29 +294,59 @@ ROWS: Final = (
     ),
     Row(
         what="Graph says slow down",
-        leaves="an announced case",
-        then="it waits as long as Graph says",
+        leaves="an announced case that waits",
+        then="it waits as long as Graph says, however long that is",
         promises="I3",
         at=("directory.facts", 0),
         kinds=FAILS,
         saying="graph-throttled",
+        shown=(
+            f"{AFTERMATH}::test_a_case_waits_as_long_as_graph_says",
+            "tests/contract/test_directory_adapter.py::test_a_pause_that_ends_after_stop_at_is_not_begun",
+        ),
     ),
     Row(
         what="Graph does not know the person yet",
         leaves="an announced case",
         then="looked for again until 48 hours after the planned delivery, then refused",
         promises="I3",
-        shown=("tests/unit/test_guard_rails.py::test_a_missing_user_is_waited_for_48_hours_from_delivery",),
+        shown=(
+            f"{FLOW}::test_a_user_not_provisioned_yet_waits_and_is_served_once_there",
+            f"{FLOW}::test_a_user_never_provisioned_is_refused_two_days_after_the_planned_delivery",
+        ),
     ),
     Row(
-        what="Graph refuses the app, or the policy will not do",
-        leaves="an announced case",
-        then="everybody pauses, one alert; nobody is refused for the tenant's fault",
+        what="Graph refuses the app, or the policy is off or only allows one-time passes",
+        leaves="an announced case that waits",
+        then="as when Twilio refuses the account: nobody is refused for the tenant's fault",
         promises="I3",
         at=("directory.create_pass", 0),
         kinds=FAILS,
         saying="graph-denied",
-        shown=("tests/unit/test_guard_rails.py::test_a_tenant_at_fault_halts_whoever_it_is",),
+        shown=(
+            *TENANT_AT_FAULT,
+            "tests/unit/test_guard_rails.py::test_a_tenant_at_fault_halts_whoever_it_is",
+        ),
+    ),
+    Row(
+        what="the policy leaves this person out, or allows no pass as long as their steps",
+        leaves="an announced case",
+        then="refused with the reason before anything is made; a later event or a replay tries again",
+        promises="I3",
+        shown=(
+            f"{AFTERMATH}::test_a_policy_that_will_not_do_for_this_joiner_refuses_before_a_pass",
+            "tests/unit/test_plan.py::test_every_pass_fits_or_is_refused",
+        ),
+    ),
+    Row(
+        what="somebody with a waiting pass is made an administrator, or gets another number",
+        leaves="a pass that opens in the morning",
+        then="the second look, a quarter of an hour before, deletes it: refused",
+        promises="I1 I6 I7",
+        shown=(
+            f"{LIFE}::test_who_may_have_no_pass_any_more_loses_it_before_it_opens",
+            f"{LIFE}::test_the_second_look_happens_also_when_graph_was_away_and_the_pass_is_open_by_then",
+        ),
     ),
     Row(
         what="daylight saving, a start in the past, a clock that is wrong",
@@ -288,7 +354,8 @@ ROWS: Final = (
         then="gaps and folds have defined answers, a start that has passed is none, the doctor sees a wrong clock",
         promises="I5",
         shown=(
-            "tests/unit/test_plan.py::test_every_pass_fits_or_is_refused",
+            "tests/unit/test_plan.py::test_the_opening_in_local_time",
+            "tests/unit/test_plan.py::test_a_pass_starts_when_it_opens_or_at_once",
             "tests/life/test_checkup.py::test_a_clock_that_is_wrong_is_seen_by_entras_time",
         ),
     ),

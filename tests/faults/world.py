@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from shared.errors import BusUnavailable
+from functions.settle import GIVE_BACK_AFTER
+from shared.errors import BusUnavailable, Moved
 from shared.judging import Known, judge, read
 from shared.oversight import Letter
 from shared.receipts import Receipts
@@ -23,8 +24,8 @@ from tests.faults.workers import Run, Workers
 MINUTE = timedelta(minutes=1)
 NEVER = datetime.max.replace(tzinfo=UTC)
 LOCK = 5 * MINUTE
-GIVEN_BACK = timedelta(seconds=20)
-"""functions/settle.py keeps a failed message that long."""
+GIVEN_BACK = timedelta(seconds=GIVE_BACK_AFTER)
+"""So long a failed message is kept; one whose case was written by somebody else goes back at once."""
 DELIVERIES = 10
 LOOKS_AFTER = timedelta(hours=1)
 """So soon an operator looks at a dead letter."""
@@ -143,7 +144,7 @@ class World:
 
         def end(run: Run) -> None:
             if message.is_there and message.lock == mine:
-                self._give_back(message, self.lock if run.died else GIVEN_BACK)
+                self._give_back(message, self._kept_by(run))
 
         def lose_lock() -> None:
             if message.is_there and message.lock == mine:
@@ -151,6 +152,12 @@ class World:
                 self._give_back(message, timedelta(0))
 
         return Run(work(), end, lambda: self.after(self.lock, lose_lock))
+
+    def _kept_by(self, run: Run) -> timedelta:
+        """How long a message is away from the queue when its run did not complete it."""
+        if run.died:
+            return self.lock
+        return timedelta(0) if isinstance(run.error, Moved) else GIVEN_BACK
 
     def _give_back(self, message: Message, after: timedelta) -> None:
         if message.deliveries < DELIVERIES:

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 from typing import Final
 
+from tests.faults.aftermath import figures
 from tests.faults.crowd import MALFORMED
 from tests.faults.hostile import HOSTILE
 from tests.faults.matrix import ROWS, Row
@@ -50,12 +51,12 @@ def cases_of(name: str) -> int:
 def row(one: Row) -> str:
     """A line of the matrix."""
     played = (
-        [f"`tests/faults/test_matrix.py` at {one.at[0]}, call {one.at[1] + 1}: {', '.join(one.kinds)}"]
+        [f"`test_matrix.py` and `test_aftermath.py` at {one.at[0]}, call {one.at[1] + 1}: {', '.join(one.kinds)}"]
         if one.at
         else []
     )
     shown = "<br>".join([*played, *(f"`{node}`" for node in one.shown)])
-    return f"| {one.what} | {one.leaves} | {one.then} | {one.promises} | {shown} |"
+    return f"| {one.what} | {one.leaves} | {one.then} | {figures(one.what)} | {one.promises} | {shown} |"
 
 
 def page() -> str:
@@ -111,10 +112,10 @@ This page is made from the tests (`python -m tests.house.generated`), and a test
 
 ## The matrix
 
-What can go wrong with one joiner, what is left then, what becomes of it, and the tests of that name.
+What can go wrong with one joiner, what is left then, what becomes of it, and the tests of that name. Where a call is named the row is played, in a plain hire that is due at once and once for every way it names: `tests/faults/test_matrix.py` holds every promise against it, `tests/faults/test_aftermath.py` what is left and the figures. The figures are where the case stands by night, how long after the first try, and all passes that were made and messages that left on the way; without a fault that is one of each, at once. A message whose worker died comes again when its lock ends, after five minutes; often a wake row is sooner.
 
-| what goes wrong | what is left | what happens next | promises | shown by |
-|---|---|---|---|---|
+| what goes wrong | what is left | what happens next | in figures | promises | shown by |
+|---|---|---|---|---|---|
 {matrix}
 
 ## What was never tried
