@@ -15,8 +15,9 @@ from shared.states import State
 from tests.builders import USER_ID, facts, policy
 from tests.fakes.house import DUE, House
 from tests.faults.aftermath import AFTERMATHS, Aftermath, Seen
-from tests.faults.matrix import ROWS, Row
+from tests.faults.matrix import ROWS
 from tests.faults.ports import Fault, Kind
+from tests.faults.rows import Row
 from tests.faults.scenarios import NIGHT, ONE_WORKER
 from tests.faults.schedules import Choice
 from tests.faults.test_matrix import calls, faults

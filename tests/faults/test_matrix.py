@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.matrix import ROWS, Row
+from tests.faults.matrix import ROWS
 from tests.faults.ports import Fault, faults_of
+from tests.faults.rows import Row
 from tests.faults.scenarios import ONE_WORKER
 from tests.faults.schedules import Choice
 from tests.faults.stories import story

@@ -7,8 +7,9 @@ from typing import Final
 from tests.faults.aftermath import figures
 from tests.faults.crowd import MALFORMED
 from tests.faults.hostile import HOSTILE
-from tests.faults.matrix import ROWS, Row
+from tests.faults.matrix import ROWS
 from tests.faults.protections import PROTECTIONS
+from tests.faults.rows import Row
 from tests.faults.scenarios import ONE_WORKER, TWO_WORKERS
 from tests.faults.test_burst import AGAIN, JOINERS
 from tests.faults.test_killed import BLOWS
