@@ -29,7 +29,7 @@ class Front:
             path = f"/{limits['routePrefix']}/{function.trigger['route']}".replace("//", "/")
             for method in function.trigger.get("methods") or ["*"]:
                 app.router.add_route(method, path, partial(self._serve, function))
-        app.router.add_route("*", "/{any:.*}", _not_found)  # for a wrong method too (azure-functions-host issue 10098)
+        app.router.add_route("*", "/{any:.*}", _not_found)  # for a wrong method too (azure-functions-host #10098)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=grace)
 
     async def open(self, port: int) -> str:
