@@ -1,8 +1,9 @@
 """Schedules: what goes wrong at which call, and the search that plays every one of them."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
 from tests.faults.ports import FREE, Fault, Kind
 
@@ -35,30 +36,62 @@ class Budget:
     receipts: int = 0
 
     def allows(self, schedule: Schedule) -> bool:
-        count = Counter(choice.fault.kind for choice in schedule)
-        faults = sum(times for kind, times in count.items() if kind not in FREE)
-        within = faults <= self.faults and count[Kind.SWITCH] <= self.switches
-        return within and count[Kind.RECEIPT] <= self.receipts
+        spent = spent_by(schedule)
+        return spent.faults <= self.faults and spent.switches <= self.switches and spent.receipts <= self.receipts
 
 
-def explore(play: Callable[[Schedule], Iterable[Point]], budget: Budget, share: tuple[int, int] = (0, 1)) -> int:
-    """Play every schedule within the budget, or the n-th share of them by their first choice; gives how many.
+def spent_by(schedule: Schedule) -> Budget:
+    """How much of each is in a schedule."""
+    kinds = [choice.fault.kind for choice in schedule]
+    switches, receipts = kinds.count(Kind.SWITCH), kinds.count(Kind.RECEIPT)
+    return Budget(len(kinds) - switches - receipts, switches, receipts)
+
+
+@dataclass(slots=True)
+class Ground:
+    """Where the stories of a search have been."""
+
+    _trodden: set[tuple[Budget, bytes]] = field(default_factory=set[tuple[Budget, bytes]])
+
+    def was_trodden(self, spent: Budget, state: bytes) -> bool:
+        """Whether some story came to this state after as much; now one did."""
+        before = len(self._trodden)
+        self._trodden.add((spent, state))
+        return len(self._trodden) == before
+
+
+type Trodden = Callable[[bytes], bool]
+
+
+class Play(Protocol):
+    """Plays a schedule and gives the calls that were made. Where `was_trodden` says so it may stop."""
+
+    def __call__(
+        self, schedule: Schedule, was_trodden: Callable[[bytes], bool] | None = None, /
+    ) -> Sequence[Point]: ...
+
+
+def explore(play: Play, budget: Budget, *, merging: bool = True) -> int:
+    """Play every schedule within the budget; gives how many.
 
     The calls of a story are known only once it was played: each schedule that was played is followed by those that add
     one choice after its last. Up to that choice both go the same way, so every schedule is played once.
+
+    Two stories in which as much went wrong and which come to the same state of everything go on alike, whatever else
+    goes wrong. With `merging` the second one ends there, and so do all that would have followed it.
     """
     waiting: list[Schedule] = [()]
+    ground = Ground()
     count = 0
     while waiting:
         schedule = waiting.pop()
-        points = play(schedule)
+        points = play(schedule, partial(ground.was_trodden, spent_by(schedule)) if merging else None)
         count += 1
-        longer = [longer for longer in _longer(schedule, points) if budget.allows(longer)]
-        waiting += longer if schedule else longer[share[0] :: share[1]]
+        waiting += [longer for longer in _longer(schedule, points) if budget.allows(longer)]
     return count
 
 
-def _longer(schedule: Schedule, points: Iterable[Point]) -> Iterator[Schedule]:
+def _longer(schedule: Schedule, points: Sequence[Point]) -> Iterator[Schedule]:
     last = schedule[-1] if schedule else None
     for at, point in enumerate(points):
         if last is None or at >= last.at:
@@ -73,7 +106,7 @@ def _may_follow(last: Choice | None, at: int, fault: Fault) -> bool:
     return order.get(last.fault.kind, len(FREE)) < order.get(fault.kind, len(FREE))
 
 
-def told(schedule: Schedule, points: list[Point]) -> str:
+def told(schedule: Schedule, points: Sequence[Point]) -> str:
     """A schedule in words, for a test that failed."""
     words = (f"at call {choice.at}, {points[choice.at].name}: {choice.fault}" for choice in schedule)
     return "; ".join(words) or "nothing went wrong"

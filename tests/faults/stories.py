@@ -1,26 +1,28 @@
 """One story: a scenario played under one schedule, with every promise held against what can be seen of it."""
 
-from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from tests.builders import USER_ID
 from tests.faults.promises import Promises
 from tests.faults.scenarios import NIGHT, OPENS, REST, Scenario
-from tests.faults.schedules import Point, Schedule, told
-from tests.faults.world import World
+from tests.faults.schedules import Play, Point, Schedule, Trodden, told
+from tests.faults.world import Merged, World
 
 HOUR = timedelta(hours=1)
 TRIES = 9
 """How often a joiner tries to sign in: their first day long."""
 
 
-def story(scenario: Scenario, until: datetime = REST) -> Callable[[Schedule], list[Point]]:
+def story(scenario: Scenario, until: datetime = REST) -> Play:
     """What `explore` plays: gives the calls of a story in which whatever went wrong kept every promise."""
 
-    def play(schedule: Schedule) -> list[Point]:
+    def play(schedule: Schedule, was_trodden: Trodden | None = None) -> list[Point]:
         world = World(schedule, scenario.start)
+        world.was_trodden = was_trodden
         try:
-            _live(world, scenario, until)
+            with suppress(Merged):
+                _live(world, scenario, until)
             assert len(world.workers.fired) == len(schedule), "a fault did not happen"
         except Exception as error:
             error.add_note(told(schedule, world.workers.points))

@@ -87,17 +87,28 @@ class Workers:
     def __init__(self, schedule: Schedule, around: Around) -> None:
         self.points: list[Point] = []
         self.fired: list[Fault] = []
-        self.under_way = 0
-        """Runs that have not ended, and requests that have not landed."""
+        self.at_work, self.landing = 0, 0
+        """Runs that have not ended; requests that have not landed."""
         self.is_calm = False
         """Nothing goes wrong any more, and no call counts."""
         self.reports_anywhere, self.outages = False, False
         """Whether Twilio may report at any call; whether what fails fails for long."""
         self._out: dict[str, tuple[float, Fault]] = {}
         self._around = around
-        self._planned: dict[int, list[Fault]] = {}
+        self._faults: dict[int, list[Fault]] = {}
+        self._to_come = len(schedule)
         for choice in schedule:
-            self._planned.setdefault(choice.at, []).append(choice.fault)
+            self._faults.setdefault(choice.at, []).append(choice.fault)
+
+    @property
+    def under_way(self) -> int:
+        """Runs and requests of which more may come."""
+        return self.at_work + self.landing
+
+    @property
+    def is_all_over(self) -> bool:
+        """Nobody is at work, and nothing more goes wrong."""
+        return not self.at_work and len(self.fired) == self._to_come
 
     @property
     def faults(self) -> int:
@@ -107,7 +118,7 @@ class Workers:
     def drive(self, *runs: Run) -> None:
         """Send runs on until all have ended; the first goes on until the schedule says otherwise."""
         beside = list(runs)
-        self.under_way += len(runs)
+        self.at_work += len(runs)
         for run in runs:
             run.beside = beside
             run.go_on()
@@ -116,7 +127,7 @@ class Workers:
             self._advance(beside)
 
     def _advance(self, beside: list[Run]) -> None:
-        planned = [] if self.is_calm else self._planned.get(len(self.points), [])
+        planned = [] if self.is_calm else self._faults.get(len(self.points), [])
         self.fired += planned
         others = len(beside) > 1
         if Fault(Kind.SWITCH) in planned:
@@ -166,7 +177,7 @@ class Workers:
         if run.call is not None:
             return
         run.beside.remove(run)
-        self.under_way -= 1
+        self.at_work -= 1
         if run.error and not isinstance(run.error, Moved | Unavailable):
             raise AssertionError("a bug, not an outcome") from run.error
         run.end(run)
@@ -182,10 +193,10 @@ class Workers:
         run.beside.append(run)
 
     def _land(self, call: Call, after: timedelta) -> None:
-        self.under_way += 1
+        self.landing += 1
 
         def land() -> None:
-            self.under_way -= 1
+            self.landing -= 1
             work = call.land()
             with suppress(StopIteration, FirstpassError, Moved):
                 while True:

@@ -1,13 +1,14 @@
 """The world around one case: a queue with locks, the timer, Twilio and an operator, over the fakes of the house."""
 
-import heapq
+from bisect import insort
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from operator import itemgetter
 from typing import Any
 
 from functions.settle import GIVE_BACK_AFTER
+from shared.adapters.agenda import wake_row
 from shared.errors import BusUnavailable, Moved
 from shared.judging import Known, judge, read
 from shared.oversight import Letter
@@ -18,7 +19,8 @@ from tests.builders import body
 from tests.fakes.courier import Sent
 from tests.fakes.house import House, Reader, receipt_of, row_due
 from tests.faults.ports import Call, Faulty, FaultyLedger
-from tests.faults.schedules import Schedule
+from tests.faults.sameness import digest
+from tests.faults.schedules import Schedule, Trodden
 from tests.faults.workers import Run, Workers
 
 MINUTE = timedelta(minutes=1)
@@ -40,8 +42,12 @@ class Message:
 
     document: dict[str, Any]
     deliveries: int = 0
-    lock: int = 0
+    lock: object = None
     is_there: bool = True
+
+
+class Merged(Exception):  # noqa: N818 - no error
+    """This story goes on as another one did."""
 
 
 class World:
@@ -54,6 +60,8 @@ class World:
         self.workers = Workers(schedule, self)
         self.outside = self._faulty(self.house.onboarding.outside)
         self.onboarding = replace(self.house.onboarding, outside=self.outside)
+        self.was_trodden: Trodden | None = None
+        """Whether another story was at this state, after as much had gone wrong."""
         self.lock, self.reports_after = LOCK, MINUTE
         self.asked_again = 0
         """Requests over HTTP that are about to be made again."""
@@ -68,8 +76,7 @@ class World:
         """Told of each call that was made."""
         self.keepers: list[Callable[[], None]] = []
         """Told when a run has ended, or something has landed."""
-        self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
-        self._numbers, self._locks = count(), count(1)
+        self._planned: list[tuple[datetime, Callable[[], None]]] = []
         self._nudges_taken, self._reported, self._sweep_from = 0, 0, start
 
     def _faulty(self, outside: Outside) -> Outside:
@@ -80,8 +87,8 @@ class World:
     # --- time ---
 
     def at(self, moment: datetime, happens: Callable[[], None]) -> None:
-        """Something happens then."""
-        heapq.heappush(self._heap, (moment, next(self._numbers), happens))
+        """Something happens then, after what is planned for that moment already."""
+        insort(self._planned, (moment, happens), key=itemgetter(0))
 
     def after(self, wait: timedelta, happens: Callable[[], None]) -> None:
         self.at(self.clock.now() + wait, happens)
@@ -90,11 +97,17 @@ class World:
         """Everything happens that is due by then."""
         while (moment := self.next_moment()) <= until:
             self._pass(moment)
-            if self._heap and self._heap[0][0] <= self.clock.now():
-                heapq.heappop(self._heap)[2]()
+            self._look_back(until)
+            if self._planned and self._planned[0][0] <= self.clock.now():
+                self._planned.pop(0)[1]()
             else:
                 self._sweep()
         self._pass(until)
+
+    def _look_back(self, until: datetime) -> None:
+        """End where another story was; it goes on for both."""
+        if self.was_trodden and self.workers.is_all_over and self.was_trodden(digest(self, until)):
+            raise Merged
 
     def goes_on(self, lasts: timedelta) -> None:
         self.live(self.clock.now() + lasts)
@@ -102,7 +115,7 @@ class World:
     def next_moment(self) -> datetime:
         """When something is due."""
         rows = [max(row_due(min(self.ledger.agenda)), self._sweep_from)] if self.ledger.agenda else []
-        return min([*rows, *(first[0] for first in self._heap[:1])], default=NEVER)
+        return min([*rows, *(first[0] for first in self._planned[:1])], default=NEVER)
 
     def monotonic(self) -> float:
         return self.clock.monotonic()
@@ -131,7 +144,7 @@ class World:
 
     def _taken(self, message: Message) -> Run:
         message.deliveries += 1
-        message.lock = mine = next(self._locks)
+        message.lock = mine = object()
 
         async def complete() -> None:
             if message.lock != mine:
@@ -148,7 +161,7 @@ class World:
 
         def lose_lock() -> None:
             if message.is_there and message.lock == mine:
-                message.lock = 0
+                message.lock = None
                 self._give_back(message, timedelta(0))
 
         return Run(work(), end, lambda: self.after(self.lock, lose_lock))
@@ -187,7 +200,7 @@ class World:
             self._put(Message(message.document), timedelta(0))
 
     def _gone(self, message: Message) -> None:
-        message.is_there = False
+        message.is_there, message.lock, message.deliveries = False, None, 0
         self.queue.remove(message)
 
     # --- the timer, the door and the operator ---
@@ -251,10 +264,18 @@ class World:
 
     def changed(self) -> None:
         for _, case_id in self.bus.nudges[self._nudges_taken :]:
-            self._nudges_taken += 1
             self._put(Message({"type": "case.nudge.v1", "data": {"caseId": case_id}}), timedelta(0))
+        if self.bus.nudges:
+            self._remember_nudges()
         for sent in self.courier.sent[self._reported :]:
             self._reported += 1
             self.after(self.reports_after, lambda sent=sent: self.report(sent))
         for keep in self.keepers:
             keep()
+
+    def _remember_nudges(self) -> None:
+        """The queue knows the id of a nudge as long as its row is there: no longer than it must."""
+        agenda = self.ledger.agenda.items()
+        rows = {row.id for keys, etag in agenda if (row := wake_row(*keys, etag))}
+        self.bus.nudges = [nudge for nudge in self.bus.nudges if nudge[0] in rows]
+        self._nudges_taken = len(self.bus.nudges)
