@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := function_app.py functions shared cli sandbox bench tests
 
-.PHONY: help setup demo sandbox test test-slow proof without check bench bench-agenda docs lock
+.PHONY: help setup demo sandbox test test-slow proof storm without check bench bench-agenda docs lock
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -32,8 +32,11 @@ test: setup  ## prove it: unit, then everything else, the longest first
 test-slow: setup  ## every time zone for five years, whole weeks, kills in later steps (two minutes)
 	$(RUN) -m pytest -n 2 --dist loadfile -m slow tests/acceptance tests/slow
 
-proof: setup  ## the long proofs: every schedule of two faults, bad input at volume, processes killed, a burst
-	$(RUN) -m pytest -n auto -m exhaustive tests/faults
+proof: setup  ## the long proofs: every schedule of two faults, any history, bad input at volume (half an hour)
+	$(RUN) -m pytest -n auto --dist worksteal -m exhaustive tests/faults
+
+storm: setup  ## real processes killed under load, and a burst of events (five minutes)
+	$(RUN) -m pytest -m storm tests/faults
 
 without: setup  ## take each protection away and see that tests notice
 	$(RUN) -m tests.faults.without

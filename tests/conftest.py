@@ -22,4 +22,4 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 def pytest_configure(config: pytest.Config) -> None:
     """Leave the slow tier out unless a marker expression (`-m slow`) says what to run."""
-    config.option.markexpr = config.option.markexpr or "not (slow or exhaustive)"
+    config.option.markexpr = config.option.markexpr or "not (slow or exhaustive or storm)"

@@ -19,7 +19,7 @@ from sandbox.process import Service
 from sandbox.stack import Stack
 from tests.acceptance.hands import APP, wait_until
 
-pytestmark = pytest.mark.exhaustive
+pytestmark = pytest.mark.storm
 
 JOINERS: Final = 1_600
 AGAIN: Final = 400

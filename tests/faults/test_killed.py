@@ -27,7 +27,7 @@ from tests.faults.crowd import HELLO, TUESDAY, WEDNESDAY, Crowd, Joiner, crowd
 from tests.faults.hostile import SERVICES
 from tests.faults.rig import PATIENCE, Blow, Rig, rig
 
-pytestmark = pytest.mark.exhaustive
+pytestmark = pytest.mark.storm
 
 SEED: Final = int(os.environ.get("FAULTS_SEED") or SystemRandom().randrange(10**6))
 """FAULTS_SEED repeats the random part of a run: the order of the events, and where the blows at random fall."""
