@@ -1,7 +1,7 @@
 """The same as test_schedules.py with more of everything, for `make proof`: tens of minutes of one core.
 
 Two workers take turns at any call, but only so often: all orders of two runs of a dozen calls are millions. Beside a
-fault there are two switches, without one there are three.
+fault there are two switches, without one there are four.
 """
 
 from collections.abc import Callable
@@ -38,5 +38,5 @@ def test_two_workers_and_a_fault(name: str, count: Callable[[str, int], None]) -
 
 @pytest.mark.parametrize("name", TWO_WORKERS)
 def test_two_workers_who_take_turns_often(name: str, count: Callable[[str, int], None]) -> None:
-    played = explore(story(TWO_WORKERS[name]), Budget(faults=0, switches=3))
-    count(f"two workers, three switches: {name}", played)
+    played = explore(story(TWO_WORKERS[name]), Budget(faults=0, switches=4))
+    count(f"two workers, four switches: {name}", played)
