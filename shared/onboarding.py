@@ -110,7 +110,8 @@ class Onboarding:
     async def _put_off(self, run: Run, outcome: FirstpassError, after: timedelta) -> Case:
         until = run.now() + max(after, min(SHORTEST_WAIT * 2 ** min(run.case.waits, 3), GROWN_WAIT))
         told = until.isoformat(timespec="seconds")
-        level = ERROR if isinstance(outcome, Halted) else INFO
+        alerts = isinstance(outcome, Halted) and run.act not in HALTING  # for those `halt` does, once for all
+        level = ERROR if alerts else INFO
         emit(Event.WAITING, level, case=run.case.id, step=run.act, reason=outcome.reason, until=told)
         return await run.let_go(lambda case: case.put_off(run.act, outcome.reason, until, held=run.held))
 
