@@ -1,9 +1,11 @@
 """Every crash point: each outside call of each scenario goes wrong in every way its port knows, and no promise breaks.
 
-Here one fault at a time, and what comes of two workers without one; the rest is `make proof`.
+Here one fault at a time, and what comes of two workers without one; a little more of both under `make test-slow`; the
+rest is `make proof`.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
@@ -39,3 +41,20 @@ def test_an_outage_that_outlasts_ten_deliveries_breaks_no_promise(name: str, cou
 def test_two_workers_who_take_turns_break_no_promise(name: str, count: Callable[[str, int], None]) -> None:
     played = explore(story(TWO_WORKERS[name], NIGHT), Budget(faults=0, switches=2))
     count(f"two workers, two switches: {name}", played)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "until"), [("a plain hire", NIGHT), ("made an administrator while waiting", REST)], ids=["hire", "refusal"]
+)
+def test_two_faults_at_any_calls_break_no_promise(
+    name: str, until: datetime, count: Callable[[str, int], None]
+) -> None:
+    count(f"one worker, two faults: {name}", explore(story(ONE_WORKER[name], until), Budget(faults=2)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TWO_WORKERS)
+def test_two_workers_and_a_fault_break_no_promise(name: str, count: Callable[[str, int], None]) -> None:
+    played = explore(story(TWO_WORKERS[name], NIGHT), Budget(faults=1, switches=1))
+    count(f"two workers, one switch, one fault: {name}", played)
