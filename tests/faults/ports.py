@@ -129,7 +129,7 @@ IN_DOUBT: Mapping[str, Callable[[], Exception]] = {
 LANDS_LATE = frozenset({"directory.create_pass", "ledger.row", "ledger.head", "bus.dead_letter", "bus.nudge"})
 """What can still be under way when its run has given up. Twilio takes a message when it reads the request, or never:
 what it holds back after that is bounded by MESSAGE_VALIDITY, not by us. The rest names one thing by its id or ETag, and
-is as harmless late as it is at once."""
+is as harmless late as it is at once; or it counts (`spend`) or halts (`pause`), and costs a pass or minutes."""
 
 
 @cache

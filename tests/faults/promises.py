@@ -135,6 +135,12 @@ class Promises:
         person = self.world.directory.people[USER_ID]
         assert not person.facts.has_role, "I7: somebody privileged got a pass"
 
+    def nobody_privileged_can_sign_in(self) -> None:
+        """Not long after the opening."""
+        person = self.world.directory.people[USER_ID]
+        works = person.tap is not None and self.world.directory.works(USER_ID, person.tap.code)
+        assert not (person.facts.has_role and works), "I6: nobody looked again before the pass opened"
+
     # --- I8 ---
 
     def what_comes_again_is_harmless(self) -> None:

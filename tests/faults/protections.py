@@ -97,5 +97,14 @@ PROTECTIONS: Final = {
         ),
         TABLES,
     ),
+    "the second look made again": Protection(
+        (
+            Edit(
+                "shared/case.py",
+                "**{PUT_OFF[act]: until}",
+                "**{PUT_OFF[act]: until.replace(year=2099) if act is Act.GUARD else until}",
+            ),
+        )
+    ),
     "the second deletion": Protection((Edit("shared/case.py", "DELETIONS = 2", "DELETIONS = 1"),)),
 }

@@ -17,7 +17,7 @@ from tests.fakes.house import DUE
 from tests.fakes.letters import FakeLetters, FakeTurns
 from tests.fakes.overview import FakeOverview
 from tests.fakes.queues import FakeGauge
-from tests.faults.world import World
+from tests.faults.world import LOCK, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 OPENS = datetime(2026, 12, 1, 7, tzinfo=UTC)
@@ -135,8 +135,13 @@ def _replay(world: World) -> None:
     async def replay() -> None:
         await acts.replay_letters(OPERATOR, wish)
 
-    if numbers:
-        world.ask(replay)
+    def again() -> None:
+        if letters.there:
+            world.ask(replay)
+
+    again()
+    world.after(LOCK, lambda: letters.locked.clear())  # noqa: PLW0108 - what waits in a lambda can be looked at
+    world.after(LOCK + MINUTE, again)
 
 
 ONE_WORKER: Mapping[str, Scenario] = {

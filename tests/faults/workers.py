@@ -52,8 +52,7 @@ class Run:
             self.error = error
 
     def die(self) -> None:
-        """Nothing more of it happens."""
-        self.work.close()
+        """Nothing more of it happens: what a `finally` would do neither."""
         self.call, self.died = None, True
 
 
@@ -91,6 +90,8 @@ class Workers:
         """Runs that have not ended; requests that have not landed."""
         self.is_calm = False
         """Nothing goes wrong any more, and no call counts."""
+        self.dead: list[Run] = []
+        """Kept until the story is over: Python cleans up after a coroutine that nobody holds."""
         self.reports_anywhere, self.outages = False, False
         """Whether Twilio may report at any call; whether what fails fails for long."""
         self._out: dict[str, tuple[float, Fault]] = {}
@@ -126,6 +127,12 @@ class Workers:
         while beside:
             self._advance(beside)
 
+    def bury(self) -> None:
+        """The story is over."""
+        for run in self.dead:
+            with suppress(RuntimeError):  # what it does in its `finally` is a call, and nobody makes that
+                run.work.close()
+
     def _advance(self, beside: list[Run]) -> None:
         planned = [] if self.is_calm else self._faults.get(len(self.points), [])
         self.fired += planned
@@ -159,6 +166,7 @@ class Workers:
             self._land(call, lands_after(call.name, kind))
         if kind in DIES:
             run.die()
+            self.dead.append(run)
         else:
             run.asked[call.name] = self._around.monotonic()
             run.go_on(fault)

@@ -19,8 +19,7 @@ from tests.builders import body
 from tests.fakes.courier import Sent
 from tests.fakes.house import House, Reader, receipt_of, row_due
 from tests.faults.ports import Call, Faulty, FaultyLedger
-from tests.faults.sameness import digest
-from tests.faults.schedules import Schedule, Trodden
+from tests.faults.schedules import Schedule
 from tests.faults.workers import Run, Workers
 
 MINUTE = timedelta(minutes=1)
@@ -60,8 +59,8 @@ class World:
         self.workers = Workers(schedule, self)
         self.outside = self._faulty(self.house.onboarding.outside)
         self.onboarding = replace(self.house.onboarding, outside=self.outside)
-        self.was_trodden: Trodden | None = None
-        """Whether another story was at this state, after as much had gone wrong."""
+        self.was_trodden: Callable[[World, datetime], bool] | None = None
+        """Whether another story stood here, after as much had gone wrong."""
         self.lock, self.reports_after = LOCK, MINUTE
         self.asked_again = 0
         """Requests over HTTP that are about to be made again."""
@@ -77,6 +76,8 @@ class World:
         self.keepers: list[Callable[[], None]] = []
         """Told when a run has ended, or something has landed."""
         self._planned: list[tuple[datetime, Callable[[], None]]] = []
+        self.nudged: list[tuple[str, str]] = []
+        """Rows of which the queue has a nudge."""
         self._nudges_taken, self._reported, self._sweep_from = 0, 0, start
 
     def _faulty(self, outside: Outside) -> Outside:
@@ -106,7 +107,7 @@ class World:
 
     def _look_back(self, until: datetime) -> None:
         """End where another story was; it goes on for both."""
-        if self.was_trodden and self.workers.is_all_over and self.was_trodden(digest(self, until)):
+        if self.was_trodden and self.workers.is_all_over and self.was_trodden(self, until):
             raise Merged
 
     def goes_on(self, lasts: timedelta) -> None:
@@ -276,6 +277,7 @@ class World:
     def _remember_nudges(self) -> None:
         """The queue knows the id of a nudge as long as its row is there: no longer than it must."""
         agenda = self.ledger.agenda.items()
-        rows = {row.id for keys, etag in agenda if (row := wake_row(*keys, etag))}
+        rows = {row.id: keys for keys, etag in agenda if (row := wake_row(*keys, etag))}
         self.bus.nudges = [nudge for nudge in self.bus.nudges if nudge[0] in rows]
+        self.nudged = [rows[name] for name, _ in self.bus.nudges]
         self._nudges_taken = len(self.bus.nudges)

@@ -12,7 +12,8 @@ from tests.faults.protections import PROTECTIONS
 from tests.faults.rows import Row
 from tests.faults.scenarios import ONE_WORKER, TWO_WORKERS
 from tests.faults.test_burst import AGAIN, JOINERS
-from tests.faults.test_killed import BLOWS
+from tests.faults.test_killed import BLOWS, UNSURE
+from tests.faults.test_schedules import IN_PROOF_ONLY
 
 ROOT: Final = Path(__file__).parent.parent.parent
 PAGE: Final = ROOT / "docs" / "reliability.md"
@@ -67,11 +68,14 @@ def page() -> str:
     return TEXT.format(
         promises="\n".join(f"| {name} | {what} |" for name, what in PROMISES.items()),
         scenarios="; ".join(ONE_WORKER),
+        quick=len(ONE_WORKER) - len(IN_PROOF_ONLY),
+        all=len(ONE_WORKER),
         pairs="; ".join(TWO_WORKERS),
         protections="; ".join(PROTECTIONS),
         volumes="\n".join(f"| {VOLUMES[name]} | {count:,} |" for name, count in counts.items()),
         cases=f"{sum(counts.values()):,}",
         blows=len(BLOWS),
+        unsure=UNSURE,
         kills=kills,
         kinds=len(HOSTILE),
         malformed=MALFORMED,
@@ -93,17 +97,25 @@ This page is made from the tests (`python -m tests.house.generated`), and a test
 
 ## How each was tried, and how to try it again
 
-**Every crash point** (`make test`, more of it under `make proof`; `tests/faults/test_schedules.py`, `test_proof.py`). The real flow with the real case logic runs against ports that can, at every outside call, fail before it takes effect, lose the answer after it did, land late, die there, or stand still for longer than a lease. Whatever happens then is looked at as the joiner, Entra, the queue and the agenda show it. Scenarios with one worker: {scenarios}. With two workers who take turns at any call: {pairs}. `make test` plays every schedule of one fault, and of two workers without one; `make test-slow` two faults in a hire and in a refusal, and two workers with one fault and one change of turns; `make proof` plays every schedule of two faults in every scenario to the very end of the case, and of two workers with one fault and two changes of turns (all orders of two runs of a dozen calls are millions). Two schedules in which as much went wrong and which come to the same state of everything are one from there on, so the second ends there; `tests/faults/test_sameness.py` holds that against a search in full, ending by ending. Each schedule asserts that its faults happened; the run prints how many were played.
+**Every crash point** (`make test`, more of it under `make test-slow` and `make proof`; `tests/faults/test_schedules.py`, `test_proof.py`). The real flow with the real case logic runs against ports that can, at every outside call, fail before it takes effect, lose the answer after it did, die there, or stand still for longer than a lease; a pass, a dead letter, a nudge and both writes of a save can also land after their run has given up. Whatever happens then is looked at as the joiner, Entra, the queue and the agenda show it. Scenarios with one worker: {scenarios}. With two workers who take turns at any call: {pairs}.
+
+| | one worker | two workers |
+|---|---|---|
+| `make test` | one fault, in {quick} of the {all} scenarios, most until the first night; one outage of ten deliveries; receipts twice at any call | two changes of turns, until night |
+| `make test-slow` | two faults in a hire until night, and in a refusal to the end | a fault and a change of turns, until night |
+| `make proof` | two faults in every scenario, two outages, a fault and receipts at any call, all to the very end of the case | a fault and two changes of turns, four changes without a fault (all orders of two runs of a dozen calls are millions), to the very end |
+
+Two schedules in which as much went wrong and which come to the same state of everything are one from there on, so the second ends there; `tests/faults/test_sameness.py` plays searches in full and finds that from one state all stories go on alike. Each schedule asserts that its faults happened; the run prints how many were played.
 
 **Taking a protection away** (`make without`). In a copy of the tree one protection at a time is removed: {protections}. The command names the tests that notice, and fails when none does.
 
 **Any history** (`make test`, a thousand under `make proof`; `tests/faults/test_stateful.py`). Events, nudges, reports, replays, acts of operators, jumps of the clock and throttling in any order. A history that breaks a promise is printed as a program that can be run.
 
-**Real processes killed** (`make storm`; `tests/faults/test_killed.py`). 200 joiners of every kind, {malformed} malformed events and many duplicates go through the real host, the real SDKs, a broker with a database and Azurite, while {blows} blows fall on host and broker ({kills} of them SIGKILL) and {kinds} kinds of faults come from Graph, Twilio, the broker and the tables. Four simulated days later the counts add up to the events sent. It prints the bill. `FAULTS_SEED=n` repeats one.
+**Real processes killed** (`make storm`; `tests/faults/test_killed.py`). 200 joiners of every kind, {malformed} malformed events and many duplicates go through the real host, the real SDKs, a broker with a database and Azurite, while {blows} blows fall on host and broker ({kills} of them SIGKILL) and {kinds} kinds of faults come from Graph, Twilio, the broker and the tables. Four simulated days later the counts add up to the events sent. It prints the bill. `FAULTS_SEED=n` repeats the order of the events and where the blows at random fall. Of a message whose answer and every report were lost nobody can know whether it went: at most {unsure} joiners end so (`send-unconfirmed`), each with a dead letter that says it.
 
 **A burst** (`make storm`; `tests/faults/test_burst.py`). {burst} messages, {again} of them events that come a second time: drained, none lost or doubled, the host's memory flat. It prints joiners per second and memory.
 
-**Bad input at volume** (a share in `make test`, all under `make proof`): {cases} generated cases. No exception that is not documented, no personal data in any answer, log or dead letter, a second of CPU at most for one case, bounded memory. Failures print the seed and the input.
+**Bad input at volume** (a share in `make test`, all under `make proof`): {cases} generated cases. No exception that is not documented; no phone number and no user name in any answer or dead letter, nor in the log of the events, the receipts, the operators' API and the self-check; a second of CPU at most for one case; bounded memory, measured in one batch of twenty. Failures print the seed and the input.
 
 | what | cases |
 |---|---|
@@ -121,5 +133,5 @@ What can go wrong with one joiner, what is left then, what becomes of it, and th
 
 ## What was never tried
 
-Nothing here ran against Azure, a real tenant or a real Twilio account: the SDKs and the Functions runtime are the real ones, the services are stand-ins ([what they imitate](../sandbox/COVERAGE.md)). Between calls inside one adapter nothing is enumerated but the two writes of a save. A network that splits between regions, a restored backup of the tables, and a second worker with other settings were not tried.
+Nothing here ran against Azure, a real tenant or a real Twilio account: the SDKs and the Functions runtime are the real ones, the services are stand-ins ([what they imitate](../sandbox/COVERAGE.md)). Between calls inside one adapter nothing is enumerated but the two writes of a save; the calls of operators to the queue of dead letters and to the audit are tried one by one in their own tests, not by schedule. A network that splits between regions, a restored backup of the tables, and a second worker with other settings were not tried.
 """
