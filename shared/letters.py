@@ -137,6 +137,8 @@ class DeadLetters:
     async def _replay(self, letter: Letter, who: Principal, *, force: bool) -> Judgement:
         known = await self._known(letter)
         verdict = judge(known, self.rules, self.clock.now(), force=force)
+        if verdict.outcome == "nothing" and known.case:
+            await self.ledger.wake(known.case)  # who reopened it may have died before its wake row
         if verdict.outcome == "send":
             await self.letters.send_again(letter, letter.replays + 1)
         if verdict.outcome == "reopen" and isinstance(known.said, Refusal):

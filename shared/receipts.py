@@ -46,5 +46,3 @@ class Receipts:
         )
         if saved:
             emit(Event.RECEIPT, case=saved.id, issuance=receipt.issuance, receipt=receipt.word.delivery)
-        elif case := await self.ledger.load(receipt.case_id):
-            await self.ledger.wake(case)  # Twilio calls again when a call before this one died half-way

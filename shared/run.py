@@ -101,12 +101,18 @@ class Run:
 async def record(ledger: Ledger, case_id: str, news: Callable[[Case | None], Case | None], actor: str) -> Case | None:
     """Write news into a case at once, whoever holds its lease. Gives the new head; None when `news` changes nothing.
 
+    A case that is left as it is, is woken: who told the same before may have died between the head and its wake row.
+
     Raises:
         Moved: others wrote the head again and again.
     """
     for _ in range(RECORD_TRIES):
-        before = await ledger.load(case_id)
-        after = news(before)
+        before, after = await ledger.load(case_id), None
+        try:
+            after = news(before)
+        finally:
+            if before and after is None:
+                await ledger.wake(before)
         if after is None:
             return None
         with suppress(Moved):

@@ -1,6 +1,7 @@
 """What happens to a joiner, as scenarios: the real flow, with everything around it arranged."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,8 +10,10 @@ from shared.api_models import ActOnCase
 from shared.events import Channel
 from shared.letter_models import ReplayWish
 from shared.letters import DeadLetters
+from shared.operations import Operations
 from shared.principal import OperatorRole, Principal
 from shared.states import State
+from shared.wishes import Unable
 from tests.builders import NUMBER, cancelled, facts, hired
 from tests.fakes.door import operations_of
 from tests.fakes.house import DUE
@@ -110,11 +113,26 @@ def _fails_for_long(world: World) -> None:
 # --- operators ---
 
 
-def _reissued(world: World) -> None:
+def _operations(world: World) -> Operations:
     usual = operations_of(world.house, FakeOverview(world.ledger, world.clock), FakeGauge(world.clock))
-    operations = replace(usual, ledger=world.outside.ledger)
+    return replace(usual, ledger=world.outside.ledger)
+
+
+def _reissued(world: World) -> None:
+    operations = _operations(world)
     wish = ActOnCase(case_id=world.house.case_id, reason="lost the message")
     world.at(DUE + HOUR, lambda: world.ask(lambda: operations.reissue(OPERATOR, wish)))
+
+
+def _called_off(world: World) -> None:
+    operations = _operations(world)
+    wish = ActOnCase(case_id=world.house.case_id, reason="the contract is void")
+
+    async def cancel() -> None:
+        with suppress(Unable):  # asked again, it is done already
+            await operations.cancel(OPERATOR, wish)
+
+    world.at(DUE + HOUR, lambda: world.ask(cancel))
 
 
 def _refused_and_replayed(world: World) -> None:
@@ -157,6 +175,7 @@ ONE_WORKER: Mapping[str, Scenario] = {
     ),
     "made an administrator with a pass": Scenario(_both(PLAIN, _promoted(DUE + 2 * HOUR)), ends=State.REFUSED),
     "reissued by an operator": Scenario(_both(PLAIN, _reissued), messages=2),
+    "called off by an operator": Scenario(_both(PLAIN, _called_off), ends=State.CANCELLED),
     "refused and replayed": Scenario(_both(PLAIN, _refused_and_replayed)),
 }
 RECEIPTS_ANYWHERE = Scenario(_both(PLAIN, _reports_anywhere))

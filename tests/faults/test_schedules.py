@@ -16,7 +16,12 @@ from tests.faults.stories import story
 TO_THE_END = ("a plain hire", "made an administrator while waiting", "made an administrator with a pass")
 """The others differ until the night before the first day only; `make proof` plays all of them to the end."""
 
-IN_PROOF_ONLY = ("WhatsApp that stays silent", "reissued by an operator", "refused and replayed")
+IN_PROOF_ONLY = (
+    "WhatsApp that stays silent",
+    "reissued by an operator",
+    "called off by an operator",
+    "refused and replayed",
+)
 
 pytestmark = pytest.mark.usefixtures("silence")
 

@@ -105,6 +105,20 @@ async def test_replaying_before_anything_was_corrected_is_refused_again_and_in_t
     assert told(await office.replay(number, force=True, who=APPROVER)) == [(number, "reopen", None)]
 
 
+async def test_a_case_reopened_by_somebody_who_died_before_its_wake_row_is_woken_by_replaying_again() -> None:
+    office = Office()
+    number = await office.refuse()
+    office.house.directory.add(facts())
+    office.letters.fail_next("complete")
+    await office.replay(number)
+    office.ledger.agenda.clear()
+    office.letters.locked.clear()
+    office.clock.advance(timedelta(minutes=10))
+    assert told(await office.replay(number)) == [(number, "nothing", "resolved")]
+    await office.house.live(office.clock.now() + timedelta(minutes=10))
+    assert office.house.newest_works()
+
+
 async def test_a_letter_that_comes_again_after_its_case_went_on_does_nothing_and_is_done_with() -> None:
     office = Office()
     number = await office.refuse()

@@ -137,6 +137,16 @@ async def test_no_pass_of_a_case_that_is_called_off_stays() -> None:
     assert (await door.act("reissue")).code == "case-cancelled"
 
 
+async def test_a_wish_whose_wake_row_was_never_written_is_woken_by_asking_again() -> None:
+    door = await sent()
+    await door.act("cancel")
+    door.house.ledger.agenda.clear()  # as when the host dies between the two writes, long after it began
+    door.house.clock.advance(10 * MINUTE)
+    assert (await door.act("cancel")).code == "case-cancelled"
+    await door.house.live(door.house.clock.now() + 30 * MINUTE)
+    assert door.house.directory.people[USER_ID].tap is None
+
+
 async def test_a_run_under_way_sends_nothing_once_the_case_is_called_off() -> None:
     door = Door()
     await door.house.with_directory(_CalledOffMeanwhile(door)).handle(body(hired()))
