@@ -112,8 +112,10 @@ class Operations:
 
     async def approve(self, who: Principal, asked: ApproveWish) -> Done:
         """Vouch for what a case was refused for, unless the same person has had a hand in it."""
-        history = await self.ledger.history((await self._case(asked.case_id)).id)
+        case = await self._case(asked.case_id)
+        history = await self.ledger.history(case.id)
         if {actor(who), f"{EVENT}:{who.id}"} & {move.actor for move in history}:
+            await self.ledger.wake(case)  # asked again, it may be this approval that died before its wake row
             raise Unable("own-change")
         now = self.clock.now()
 

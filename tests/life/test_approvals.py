@@ -258,3 +258,13 @@ async def test_a_case_tells_what_was_there_and_what_was_approved() -> None:
     assert [(move["actor"], move["approved"]) for move in told["history"] if move["approved"]] == [
         (f"operator:{APPROVER}", "already-registered")
     ]
+
+
+async def test_an_approval_whose_wake_row_was_never_written_is_woken_by_asking_again() -> None:
+    door = await refused()
+    await door.act("approve", APPROVER)
+    door.house.ledger.agenda.clear()
+    door.house.clock.advance(10 * MINUTE)
+    assert (await door.act("approve", APPROVER)).code == "own-change"
+    await door.house.live(door.house.clock.now() + 10 * MINUTE)
+    assert door.house.case.state is State.SENT
