@@ -32,7 +32,7 @@ test: setup  ## prove it: unit, then everything else, the longest first
 test-slow: setup  ## every time zone for five years, whole weeks, kills in later steps, some pairs of faults (four minutes)
 	$(RUN) -m pytest -n 2 --dist loadfile -m slow tests/faults tests/acceptance tests/slow
 
-proof: setup  ## the long proofs: every schedule of two faults, any history, bad input at volume (half an hour)
+proof: setup  ## the long proofs: every schedule of two faults, any history, bad input at volume (an hour on two cores)
 	$(RUN) -m pytest -n auto --dist worksteal -m exhaustive tests/faults
 
 storm: setup  ## real processes killed under load, and a burst of events (five minutes)

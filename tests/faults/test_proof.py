@@ -1,4 +1,4 @@
-"""The same as test_schedules.py with more of everything, for `make proof`: tens of minutes of one core.
+"""The same as test_schedules.py with more of everything, for `make proof`: an hour on two cores.
 
 Two workers take turns at any call, but only so often: all orders of two runs of a dozen calls are millions. Beside a
 fault there are two switches, without one there are four.
