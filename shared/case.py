@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.errors import IllegalMove, Reason
 from shared.events import Channel, Delivery, HireEvent, Message, Purpose, Version
-from shared.fields import FRESH, NOTHING_TO_DELETE, certain, follow_up, latest, rest, to_delete
+from shared.fields import FRESH, NOTHING_TO_DELETE, certain, follow_up, latest, rest, second_look, to_delete
 from shared.guard_rails import CLAIM_LASTS, Known
 from shared.plan import Terms, When
 from shared.states import LEGAL, PUT_OFF, Act, CaseRules, Held, State, Step, Text
@@ -116,6 +116,11 @@ class Case:
         )
 
     @property
+    def is_looked_at_again(self) -> bool:
+        """Refused, with a pass that may be on a phone and has not opened."""
+        return self.state is State.REFUSED and self.guard_at is not None
+
+    @property
     def ref(self) -> str:
         """Names this attempt to the outside without naming anybody: case, issuance, attempt."""
         return f"{self.id}-{self.issuance}-{self.attempt}"
@@ -198,21 +203,23 @@ class Case:
     def refused(self, reason: Reason, rules: CaseRules, now: datetime, *, held: Held) -> "Case":
         """No pass for this case until a later event or an operator opens it again; any we made is to be deleted.
 
-        Except where nobody knows whether the joiner has it: then it stays. All passes used up: the round is over. A
-        pass that may have been sent counts: a case that HR opens again every night must not cost a message every night.
+        Except where nobody knows whether the joiner has it: it stays, and is looked at again before it opens. All
+        passes used up: the round is over. A pass that may have been sent counts: a case that HR opens again every night
+        must not cost a message every night.
         """
-        delete = self.claims and reason is not Reason.SEND_UNCONFIRMED
+        unsure = reason is Reason.SEND_UNCONFIRMED
         over = reason is Reason.PASSES_EXHAUSTED
         known_until = now if over else latest(now + rules.keep_contact, self.pass_ends_at if self.claims else None)
         return self.moved(
             State.GAVE_UP if over else State.REFUSED,
             **rest(rules, now, self.first_opens_at, known_until),
             reason=reason,
-            spent=self.spent + (self.sends > held.intended),
+            spent=self.spent + (self.state is not State.REFUSED and self.sends > held.intended),
             not_before=None,
             lease_until=None if held.lease else self.lease_until,
             user_id=self.user_id if self.claims else None,
-            **(to_delete(DELETIONS, now) if delete else {}),
+            guard_at=second_look(self.pass_starts_at, now) if unsure and self.pass_starts_at else None,
+            **(to_delete(DELETIONS, now) if self.claims and not unsure else {}),
         )
 
     def onboarded(self, rules: CaseRules, now: datetime) -> "Case":
@@ -285,7 +292,7 @@ STEPS: Mapping[State, Mapping[Act, Due]] = {
         Act.CHECK: lambda case: case.check_at,
         Act.REDACT: _redact,
     },
-    State.REFUSED: _AT_REST,
+    State.REFUSED: {Act.GUARD: lambda case: case.guard_at, **_AT_REST},
     State.CANCELLED: _AT_REST,
     State.ONBOARDED: _AT_REST,
     State.GAVE_UP: _AT_REST,

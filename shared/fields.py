@@ -43,18 +43,23 @@ def rest(rules: CaseRules, now: datetime, opening: datetime | None, known_until:
 def follow_up(
     message: Message, starts_at: datetime, texts: tuple[Text, ...], rules: CaseRules, now: datetime
 ) -> dict[str, Any]:
-    """Twilio has the message: what is looked at, and when. A pass that opens within minutes needs no second look."""
-    second_look = starts_at - GUARD_BEFORE
+    """Twilio has the message: what is looked at, and when."""
     return {
         "message_id": message.id,
         "channel": message.channel,
         "sent_at": now,
         "reason": None,
-        "guard_at": second_look if second_look > now else None,
+        "guard_at": second_look(starts_at, now),
         "look_at": now + LOOK_AFTER,
         "ask_at": now + (WHATSAPP_HAS if message.channel is Channel.WHATSAPP else rules.message_lasts),
         "texts": with_text(texts, message.id, now + rules.message_lasts),
     }
+
+
+def second_look(starts_at: datetime, now: datetime) -> datetime | None:
+    """When the guard rails look at a pass again; one that opens within minutes needs no second look."""
+    moment = starts_at - GUARD_BEFORE
+    return moment if moment > now else None
 
 
 def with_text(texts: tuple[Text, ...], message_id: str, redact_at: datetime) -> tuple[Text, ...]:

@@ -267,7 +267,7 @@ class Operations:
 def still_needed(case: Case) -> str | None:
     """Why a case cannot be forgotten now, as a code: what it is the last to know would never be done."""
     reasons = (
-        (case.forget_at is None or case.deletions_left > 0, "case-open"),
+        (case.forget_at is None or case.deletions_left > 0 or case.is_looked_at_again, "case-open"),
         (any(text.redact_at for text in case.texts), "texts-pending"),
     )
     return next((code for holds, code in reasons if holds), None)

@@ -40,7 +40,7 @@ REDACT_ALARM: Final = 5
 
 
 async def guard_again(run: Run) -> Case:
-    """The second look, just before a waiting pass opens: a refusal now deletes it."""
+    """The second look, just before a pass opens that somebody has, or may have: a refusal now deletes it."""
     case, now = run.case, run.now()
     if now < certain(case.pass_ends_at):
         policy, seen = await see(run)
@@ -49,7 +49,7 @@ async def guard_again(run: Run) -> Case:
         await vet(run, policy, seen)
         if case.number_sent not in (None, run.case.number_shown):  # known or not: not the phone that holds the pass
             raise Refused(Reason.MOBILE_CHANGED)
-    return await run.save(run.case.moved(State.SENT, guard_at=None))
+    return await run.save(run.case.moved(case.state, guard_at=None))
 
 
 async def look(run: Run) -> Case:

@@ -203,7 +203,7 @@ class Life:
     # --- following up ---
 
     def guard(self) -> None:
-        self.take(self.case.moved(State.SENT, guard_at=None))
+        self.take(self.case.moved(self.case.state, guard_at=None))
 
     def look(self) -> None:
         self.take(self.case.moved(State.SENT, look_at=None))

@@ -154,10 +154,12 @@ def _replay(world: World) -> None:
         await acts.replay_letters(OPERATOR, wish)
 
     def again() -> None:
+        world.asked_again -= 1
         if letters.there:
             world.ask(replay)
 
-    again()
+    world.asked_again += 1
+    world.ask(replay)
     world.after(LOCK, lambda: letters.locked.clear())  # noqa: PLW0108 - what waits in a lambda can be looked at
     world.after(LOCK + MINUTE, again)
 

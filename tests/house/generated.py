@@ -26,7 +26,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WHEN = {
     Act.ISSUE: "announced: the planned delivery, or when it was put off to, and never while a lease runs; issuing: when the lease ends",
     Act.REVOKE: "now, after a lease; where it happens twice, again 15 minutes later",
-    Act.GUARD: "15 minutes before the pass opens, when it was sent before that",
+    Act.GUARD: "15 minutes before the pass opens, when it was sent, or may have been, before that",
     Act.LOOK: "15 minutes after sending, once",
     Act.ASK: "at once when Twilio reports that it did not arrive; without a report 15 minutes (WhatsApp) or `MESSAGE_VALIDITY` (SMS) after sending, then hourly three times",
     Act.CHECK: "opening + the minutes of all steps, then hourly, and a minute after the pass ran out",

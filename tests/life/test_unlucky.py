@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Halted, Later, Reason, Refused
+from shared.errors import Halted, Later, Reason, Refused, Unconfirmed
 from shared.events import Channel, Delivery, Message, Word
 from shared.guard_rails import NumberSource
 from shared.plan import PlanRules
@@ -51,6 +51,33 @@ async def test_a_second_look_that_comes_late_cuts_nobody_off_half_way(method: st
     await house.live(OPENS + HOUR + 30 * MINUTE)
     assert house.reasons == []
     assert house.newest_works()
+
+
+async def unsure() -> House:
+    """Two messages in doubt: nobody knows whether the joiner has the pass, which stays."""
+    house = House(DUE)
+    house.phones[NUMBER, Channel.SMS] = None  # no report settles it
+    for _ in range(2):
+        house.courier.fail_next(Unconfirmed(Reason.MESSAGE_UNCONFIRMED), method="send", after=True)
+    await house.hire(SMS)
+    await house.live(DUE + 15 * MINUTE)
+    assert house.reasons == [Reason.SEND_UNCONFIRMED]
+    return house
+
+
+async def test_a_pass_that_may_be_on_a_phone_is_withdrawn_from_an_administrator_before_it_opens() -> None:
+    house = await unsure()
+    house.directory.add(facts(has_role=True))
+    await house.live(OPENS)
+    assert house.reasons == [Reason.SEND_UNCONFIRMED, Reason.PRIVILEGED]
+    assert house.directory.people[USER_ID].tap is None
+
+
+async def test_a_pass_that_may_be_on_a_phone_stays_while_nothing_speaks_against_it() -> None:
+    house = await unsure()
+    await house.live(OPENS + MINUTE)
+    assert (house.case.state, house.case.reason) == (State.REFUSED, Reason.SEND_UNCONFIRMED)
+    assert house.directory.works(USER_ID, house.texts[-1])
 
 
 async def test_a_second_look_that_comes_late_still_sees_an_administrator() -> None:

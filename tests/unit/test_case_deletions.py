@@ -9,6 +9,7 @@ import pytest
 from shared.case import DELETIONS, LEASE, SECOND_DELETION, Case, Held
 from shared.errors import Reason
 from shared.events import Channel, UserRef
+from shared.fields import GUARD_BEFORE
 from shared.recording import record_cancellation, record_hire
 from shared.states import Act, State, Step
 from tests.builders import CASE_ID, NOW, RULES, cancellation, case, case_in, claimed, hire_event, plan, sent, version
@@ -61,9 +62,19 @@ def ending(state: State) -> Case:
 def test_a_refused_case_deletes_what_it_may_have_made_unless_the_joiner_may_have_it(
     head: Case, reason: Reason, times: int
 ) -> None:
-    after = head.refused(reason, RULES, NOW, held=Held(lease=True))
+    after = replace(head.refused(reason, RULES, NOW, held=Held(lease=True)), guard_at=None)
     rests = Step(Act.WIPE, NOW + RULES.keep_contact)
     assert (after.deletions_left, next_but_redact(after)) == (times, Step(Act.REVOKE, NOW) if times else rests)
+
+
+def test_a_pass_that_may_be_on_a_phone_is_looked_at_again_before_it_opens() -> None:
+    opens = NOW + DAY
+    head = replace(claimed().intended("tap-1"), pass_starts_at=opens)
+    unsure = head.refused(Reason.SEND_UNCONFIRMED, RULES, NOW, held=Held(lease=True))
+    assert unsure.next_step() == Step(Act.GUARD, opens - GUARD_BEFORE)
+    assert head.refused(Reason.SEND_UNCONFIRMED, RULES, opens, held=Held(lease=True)).guard_at is None
+    refused = unsure.refused(Reason.PRIVILEGED, RULES, opens - GUARD_BEFORE, held=Held())
+    assert (refused.deletions_left, refused.guard_at, refused.spent) == (DELETIONS, None, unsure.spent), "counted once"
 
 
 @pytest.mark.parametrize("state", State)

@@ -19,7 +19,7 @@ NEEDS: dict[State, tuple[Act, ...]] = {
     State.ANNOUNCED: (Act.REVOKE, Act.ISSUE, Act.REDACT),
     State.ISSUING: (Act.ISSUE, Act.REDACT),
     State.SENT: (Act.GUARD, Act.LOOK, Act.ASK, Act.CHECK, Act.REDACT),
-    State.REFUSED: AT_REST,
+    State.REFUSED: (Act.GUARD, *AT_REST),
     State.CANCELLED: AT_REST,
     State.ONBOARDED: AT_REST,
     State.GAVE_UP: AT_REST,
