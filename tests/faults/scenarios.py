@@ -158,6 +158,8 @@ def _replay(world: World) -> None:
         if letters.there:
             world.ask(replay)
 
+    if not numbers:
+        return
     world.asked_again += 1
     world.ask(replay)
     world.after(LOCK, lambda: letters.locked.clear())  # noqa: PLW0108 - what waits in a lambda can be looked at
