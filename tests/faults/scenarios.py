@@ -145,6 +145,8 @@ def _refused_and_replayed(world: World) -> None:
 def _replay(world: World) -> None:
     letters, turns = FakeLetters(world.clock), FakeTurns(world.clock)
     numbers = [letters.put(letter.body, letter.reason) for letter in world.bus.letters]
+    if not numbers:
+        return
     acts = DeadLetters(
         letters=letters, turns=turns, ledger=world.outside.ledger, clock=world.clock, rules=world.outside.rules
     )
@@ -158,8 +160,6 @@ def _replay(world: World) -> None:
         if letters.there:
             world.ask(replay)
 
-    if not numbers:
-        return
     world.asked_again += 1
     world.ask(replay)
     world.after(LOCK, lambda: letters.locked.clear())  # noqa: PLW0108 - what waits in a lambda can be looked at
