@@ -112,14 +112,13 @@ class Operations:
 
     async def approve(self, who: Principal, asked: ApproveWish) -> Done:
         """Vouch for what a case was refused for, unless the same person has had a hand in it."""
-        case = await self._case(asked.case_id)
-        history = await self.ledger.history(case.id)
-        if {actor(who), f"{EVENT}:{who.id}"} & {move.actor for move in history}:
-            await self.ledger.wake(case)  # asked again, it may be this approval that died before its wake row
-            raise Unable("own-change")
+        history = await self.ledger.history((await self._case(asked.case_id)).id)
+        has_a_hand = {actor(who), f"{EVENT}:{who.id}"} & {move.actor for move in history}
         now = self.clock.now()
 
         def vouched_for(case: Case) -> Case:
+            if has_a_hand:
+                raise Unable("own-change")
             return approved(case, next_chance(case, self.plan, now), now, asked.code)
 
         return await self._move(who, asked.case_id, vouched_for)

@@ -125,9 +125,12 @@ IN_A_RUN: Final = (
     Row(
         what="two sends of one issuance are in doubt",
         leaves="a case with two sends",
-        then="no third: refused, `send-unconfirmed`, somebody must look",
-        promises="I3 I4",
-        shown=(f"{FLOW}::test_a_message_that_may_have_gone_out_costs_one_extra_and_never_a_third",),
+        then="no third: refused, `send-unconfirmed`, somebody must look; the pass stays and has its second look",
+        promises="I3 I4 I6",
+        shown=(
+            f"{FLOW}::test_a_message_that_may_have_gone_out_costs_one_extra_and_never_a_third",
+            "tests/life/test_unlucky.py::test_a_pass_that_may_be_on_a_phone_is_withdrawn_before_it_opens",
+        ),
     ),
     Row(
         what="Twilio says slow down, or is not reached",

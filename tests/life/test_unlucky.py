@@ -65,7 +65,7 @@ async def unsure() -> House:
     return house
 
 
-async def test_a_pass_that_may_be_on_a_phone_is_withdrawn_from_an_administrator_before_it_opens() -> None:
+async def test_a_pass_that_may_be_on_a_phone_is_withdrawn_before_it_opens() -> None:
     house = await unsure()
     house.directory.add(facts(has_role=True))
     await house.live(OPENS)
