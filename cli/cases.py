@@ -144,7 +144,9 @@ def approve(context: typer.Context, case: Case, *, reason: Why, yes: Yes = False
         if found.reason not in VOUCH:
             raise CommandError(CONFLICTS["nothing-to-approve"])
         confirm(VOUCH[found.reason].format(case=case, methods=", ".join(found.registered)), "yes", yes=yes)
-        wish = ApproveWish.model_construct(case_id=case, reason=reason, code=Reason(found.reason))
+        wish = ApproveWish.model_construct(
+            case_id=case, reason=reason, code=Reason(found.reason), issuance=found.issuance
+        )
         done = client.post(f"cases/{case}/approve", Done, wish, "case_id")
     say(f"Approved, against {found.reason}.")
     _say_done(done, case)

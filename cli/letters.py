@@ -246,7 +246,7 @@ def _query(
         since=moment(since),
         until=moment(until),
         device_path=device_path,
-        min_replays=min_replays,
+        min_replays=min_replays or 0,
     )
 
 

@@ -1,36 +1,37 @@
 """The operators' API: one table of acts, who may do each, and one way to answer a request.
 
 Whoever asks is vouched for by the platform; every change says why, and stands in the audit before it happens: when the
-audit cannot be written nothing happens. A refusal for want of a role stands there too.
-Names in requests are those of the wire only, and what the path says wins: what the audit names is what is acted on.
+audit cannot be written nothing happens. What was not allowed stands there as such, and what did not come about twice.
+Names in requests are those of the wire only, and each stands in one place: what the audit names is what is acted on.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from logging import INFO, WARNING
+from logging import WARNING
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
 from shared.acts import Act
-from shared.api_models import (
-    MAX_REASON,
-    Problem,
-    one_line,
-)
+from shared.api_models import MAX_REASON, Problem, one_line
+from shared.audited import Targets
+from shared.bad_input import wrong_fields
 from shared.errors import Moved, Unavailable, UnreadableRow
-from shared.operations import NotAllowed, NotFound
+from shared.operations import NotFound
 from shared.oversight import Audit, AuditEntry
+from shared.permitted import NotAllowed
 from shared.ports import Clock
 from shared.principal import Principal, principal_of
 from shared.telemetry import Event, emit, scrub
 from shared.wishes import Unable
 
 MAX_BYTES: Final = 256 * 1024
+MASKED_WITHIN: Final = MAX_REASON + 320
+"""Characters of a reason that are searched for what is personal: one longer is never let in, and searching takes time;
+an address that ends behind MAX_REASON is still seen whole."""
 _JSON: Final = "application/json"
 _OWN_PAGES: Final = {"none", "same-origin"}
 """What Sec-Fetch-Site says of a request that no other site's page made."""
@@ -38,7 +39,7 @@ _OWN_PAGES: Final = {"none", "same-origin"}
 
 OUTCOMES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     NotFound: (HTTPStatus.NOT_FOUND, "There is none."),
-    NotAllowed: (HTTPStatus.FORBIDDEN, "This very thing needs a higher role."),
+    NotAllowed: (HTTPStatus.FORBIDDEN, "You may not do this."),
     Unable: (HTTPStatus.CONFLICT, "It does not fit the case as it is now."),
     Moved: (HTTPStatus.CONFLICT, "Somebody else changes this case right now: try again."),
     UnreadableRow: (HTTPStatus.SERVICE_UNAVAILABLE, "A row of the ledger makes no sense: somebody must look."),
@@ -66,6 +67,7 @@ class Api:
 
     acts: Sequence[Act]
     audit: Audit
+    targets: Targets
     clock: Clock
     platform_vouches: bool
 
@@ -97,56 +99,60 @@ class Api:
 
     async def _settle(self, who: Principal, act: Act, request: Request) -> Answer:
         """One act; every outcome it can have is decided here."""
-        read, named = _given(request), _match(act.path, request.path) or {}
-        given = (read or {}) | named
         try:
-            if not who.may(act.role):
-                await self._note(who, act, given, allowed=False)
-                return _problem(HTTPStatus.FORBIDDEN, "role-missing", f"This needs the app role {act.role}.")
-            if read is None:
-                return _bad_input({"body": "must be a JSON object"})
-            asked = act.asks.model_validate(given, by_alias=True, by_name=False)
-            if act.is_audited:
-                await self._note(who, act, given, allowed=True)
-            return HTTPStatus.OK, await self._do(who, act, asked, given)
+            return HTTPStatus.OK, await self._do(who, act, _given(request), _match(act.path, request.path) or {})
         except ValidationError as wrong:
-            return _bad_input(_fields(wrong))
+            return _bad_input(wrong_fields(wrong))
+        except _SaidTwice as wrong:
+            return _bad_input({wrong.name: "stands in the path already"})
         except tuple(OUTCOMES) as error:
             status, title = next(outcome for kind, outcome in OUTCOMES.items() if isinstance(error, kind))
-            return _problem(status, str(error), title)
+            needed = f" It needs the app role {error.needs}." if isinstance(error, NotAllowed) and error.needs else ""
+            return _problem(status, str(error), title + needed)
 
-    async def _do(self, who: Principal, act: Act, asked: BaseModel, given: Mapping[str, Any]) -> BaseModel:
-        """An act; one that finds that this very thing needs a higher role stands in the audit as not allowed, too."""
+    async def _do(self, who: Principal, act: Act, given: object, named: Mapping[str, str]) -> BaseModel:
+        """An act: what changes something stands in the audit before it happens, and again if it does not come about."""
+        entry = self._entry(who, act, given, named)
+        if not who.may(act.role):
+            await self._note(replace(entry, allowed=False, ended="role-missing"))
+            raise NotAllowed("role-missing", needs=act.role)
+        asked = act.asks.model_validate(_together(given, named), by_alias=True, by_name=False)
+        if not act.is_audited:
+            return await act.do(who, asked)
+        await self._note(entry)
         try:
             return await act.do(who, asked)
-        except NotAllowed:
-            await self._note(who, act, given, allowed=False)
+        except tuple(OUTCOMES) as error:
+            await self._note(replace(entry, allowed=not isinstance(error, NotAllowed), ended=str(error)))
             raise
 
-    async def _note(self, who: Principal, act: Act, given: Mapping[str, Any], *, allowed: bool) -> None:
-        """Into the audit, before anything happens. What looks like a number or a user name there is masked."""
-        why = one_line(given.get("reason"))
-        entry = AuditEntry(
+    def _entry(self, who: Principal, act: Act, given: object, named: Mapping[str, str]) -> AuditEntry:
+        """What the audit says of an act. What looks like a number or a user name in its reason is masked."""
+        told: Mapping[str, Any] = {**given, **named} if isinstance(given, dict) else named
+        why = one_line(told.get("reason"))
+        return AuditEntry(
             at=self.clock.now(),
             who=who.id,
             act=act.name,
-            target=_target(given),
-            allowed=allowed,
-            why=scrub(why)[:MAX_REASON] if isinstance(why, str) else None,
+            target=self.targets.of(told),
+            allowed=True,
+            why=scrub(why[:MASKED_WITHIN])[:MAX_REASON] if isinstance(why, str) else None,
         )
+
+    async def _note(self, entry: AuditEntry) -> None:
         await self.audit.note(entry)
-        kind, level = (Event.OPERATOR_ACTED, INFO) if allowed else (Event.OPERATOR_DENIED, WARNING)
-        emit(kind, level, detail=act.name)
+        if entry.ended is None:
+            emit(Event.OPERATOR_ACTED, detail=entry.act)
+        elif not entry.allowed:
+            emit(Event.OPERATOR_DENIED, WARNING, reason=entry.ended, detail=entry.act)
 
 
-def _target(given: Mapping[str, Any]) -> str:
-    """What an act is about, as it stands in the audit: a case's id, or which letters and how many; nothing personal."""
-    case_id, letters = given.get("caseId"), given.get("sequences")
-    if isinstance(case_id, str) and re.fullmatch("[0-9a-f]{32}", case_id):
-        return case_id
-    if isinstance(letters, list) and letters and all(isinstance(number, int) for number in letters):
-        return f"letters {min(letters)} to {max(letters)}, {len(letters)}"[:128]
-    return ""
+class _SaidTwice(Exception):  # noqa: N818 - as the errors of errors.py
+    """What the path says stands in the body too; the text is a name that is ours."""
+
+    @property
+    def name(self) -> str:
+        return str(self)
 
 
 def _match(pattern: str, path: str) -> dict[str, str] | None:
@@ -167,7 +173,7 @@ def _unfit(request: Request) -> Answer | None:
     JSON, and browsers say where a request comes from.
     """
     told = {name.lower(): value.lower() for name, value in request.headers.items()}
-    kind = told.get("content-type", _JSON).partition(";")[0].strip()
+    kind = told.get("content-type", "").partition(";")[0].strip()
     reasons = (
         (told.get("sec-fetch-site", "none") not in _OWN_PAGES, HTTPStatus.FORBIDDEN, "cross-site", "Not from there."),
         (kind != _JSON, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-json", f"The body must be {_JSON}."),
@@ -178,31 +184,28 @@ def _unfit(request: Request) -> Answer | None:
     return next((_problem(status, code, title) for holds, status, code, title in reasons if holds), None)
 
 
-def _given(request: Request) -> dict[str, Any] | None:
-    """The query of a GET, the JSON object of a POST; None when it is none."""
+def _given(request: Request) -> object:
+    """The query of a GET, the JSON of a POST; None when it is none."""
     if request.method == "GET":
         return dict(parse_qsl(request.query, keep_blank_values=True))
     try:
-        read = json.loads(request.body or b"{}")
+        return json.loads(request.body or b"{}")
     except (ValueError, RecursionError):
         return None
-    return read if isinstance(read, dict) else None
 
 
-def _fields(wrong: ValidationError) -> dict[str, str]:
-    """What is wrong with each field, never what it was; names that are none of ours may hold anything."""
-    return {
-        ".".join(_name(part) for part in error["loc"]) or "body": _words(error["msg"])
-        for error in wrong.errors(include_url=False, include_input=False, include_context=False)
-    }
+def _together(given: object, named: Mapping[str, str]) -> object:
+    """What the path says and what is given beside it.
 
-
-def _name(part: str | int) -> str:
-    return str(part) if isinstance(part, int) or re.fullmatch("[A-Za-z_]{1,40}", part) else "?"
-
-
-def _words(told: str) -> str:
-    return told.removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
+    Raises:
+        _SaidTwice: a name stands in both.
+    """
+    if not isinstance(given, dict):
+        return given
+    for name in named:
+        if name in given:
+            raise _SaidTwice(name)
+    return {**given, **named}
 
 
 def _bad_input(fields: dict[str, str]) -> Answer:

@@ -1,9 +1,10 @@
 """What operators send and get, as JSON: names in camelCase, times in UTC. The command and a console speak this."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.errors import Reason
@@ -27,6 +28,25 @@ def one_line(text: object) -> object:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
+def _figure(text: object) -> object:
+    """A number as a query or a path writes it; anything else as it is."""
+    return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,19}", text) else text
+
+
+def _timestamp(text: object) -> object:
+    """A moment as RFC 3339 writes it, not as seconds or a day alone; anything else as it is."""
+    if isinstance(text, datetime) or (isinstance(text, str) and re.match(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d", text)):
+        return text
+    raise ValueError("must be a time, as 2026-11-30T08:00:00Z")
+
+
+Whole = Annotated[int, Strict()]
+"""A whole number, and nothing that Python takes for one."""
+Figure = Annotated[int, Strict(), BeforeValidator(_figure)]
+"""The same where it stands in a query or a path, as text."""
+Yes = Annotated[bool, Strict()]
+Moment = Annotated[datetime, BeforeValidator(_timestamp)]
+"""UTC where it names no zone."""
 type CaseId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 type UserId = Annotated[str, Field(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
@@ -49,7 +69,7 @@ class CaseQuery(Model):
 
     state: State | None = None
     after: CaseId | None = None
-    limit: int = Field(default=100, ge=1, le=500)
+    limit: Figure = Field(default=100, ge=1, le=500)
 
 
 class OneCase(Model):
@@ -78,9 +98,10 @@ class ActOnCase(OneCase, Reasoned):
 
 
 class ApproveWish(ActOnCase):
-    """Vouch for what a case was refused for; with `code` only while that is still this."""
+    """Vouch for what a case was refused for, as the approver saw it: with this code, at this issuance, and no later."""
 
-    code: Literal[Reason.MOBILE_CHANGED, Reason.ALREADY_REGISTERED] | None = None
+    code: Literal[Reason.MOBILE_CHANGED, Reason.ALREADY_REGISTERED]
+    issuance: Whole = Field(ge=1)
 
 
 class StepView(Model):
@@ -205,7 +226,7 @@ class PersonExport(Model):
 class PauseWish(Reasoned):
     """Stop issuing for so many minutes."""
 
-    minutes: int = Field(ge=1, le=7 * 24 * 60)
+    minutes: Whole = Field(ge=1, le=7 * 24 * 60)
 
 
 class PauseView(Model):

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.errors import IllegalMove, Reason
 from shared.events import Channel, Delivery, HireEvent, Message, Purpose, Version
-from shared.fields import FRESH, NOTHING_TO_DELETE, certain, follow_up, latest, rest, second_look, to_delete
+from shared.fields import FRESH, NOTHING_TO_DELETE, PERSONAL, certain, follow_up, latest, rest, second_look, to_delete
 from shared.guard_rails import CLAIM_LASTS, Known
 from shared.plan import Terms, When
 from shared.states import LEGAL, PUT_OFF, Act, CaseRules, Held, State, Step, Text
@@ -28,18 +28,19 @@ CLAIMS_KEPT = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """The head of a case as the ledger holds it. `event` and `user_id` are sealed at rest, gone when wiped."""
+    """The head of a case as the ledger holds it. The event and whom it is about are sealed at rest, gone when wiped."""
 
     id: str
     state: State
     version: Version
     event: HireEvent | None = None
     user_id: str | None = None
+    user_seen: str | None = None
+    """Entra object ids: whom the case is pinned to, and whom guard rails looked at last."""
     hire_date: date | None = None
     number_changed_at: datetime | None = None
-    """When HR last gave another number than before."""
     number_approved_at: datetime | None = None
-    """When an operator vouched for a number."""
+    """When HR last gave another number than before, and when an operator vouched for one."""
     number_shown: str | None = None
     number_approved: str | None = None
     """What guard rails looked at last, and what an operator vouched for: fingerprints."""
@@ -236,8 +237,7 @@ class Case:
 
     def wiped(self) -> "Case":
         """Nobody can tell any more whom this case was about."""
-        personal = dict.fromkeys(("event", "user_id", "pass_id", "number_shown", "number_approved", "number_sent"))
-        return self.moved(self.state, **personal, claims=(), wipe_at=None)
+        return self.moved(self.state, **dict.fromkeys(PERSONAL), claims=(), wipe_at=None)
 
     def moved(self, state: State, **changes: Any) -> "Case":  # noqa: ANN401 - any field of Case
         """One move further, with these fields changed.

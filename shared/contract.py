@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 from tzlocal.windows_tz import win_tz
 
 from shared.errors import Reason, Refused
-from shared.events import Cancellation, Channel, DevicePath, EventRules, HireEvent, Nudge, UserRef, Version
+from shared.events import OPERATORS, Cancellation, Channel, DevicePath, EventRules, HireEvent, Nudge, UserRef, Version
 
 MAX_BYTES: Final = 64 * 1024
 MAX_AHEAD: Final = timedelta(minutes=5)
@@ -111,8 +111,9 @@ def _form(pattern: str, says: str, read: Callable[[str], object] = str) -> Befor
     return BeforeValidator(check, json_schema_input_type=published)
 
 
-def _text(limit: int) -> BeforeValidator:
-    return _form(f".{{1,{limit}}}", f"1 to {limit} printable characters", _printable)
+def _text(limit: int, but: str = "") -> BeforeValidator:
+    unless, other = (f"(?!{but}$)", f", other than {but}") if but else ("", "")
+    return _form(f"{unless}.{{1,{limit}}}", f"1 to {limit} printable characters{other}", _printable)
 
 
 def _printable(value: str) -> str:
@@ -211,10 +212,10 @@ class _HiredData(_Part):
 class _Envelope(_Part):
     specversion: Literal["1.0"]
     id: Annotated[str, _text(256)]
-    source: Annotated[str, _text(256)]
+    source: Annotated[str, _text(256, but=OPERATORS)]
     subject: Annotated[str, _text(256)] = Field(description="HR's own key of this hire")
     time: Annotated[_Moment, AfterValidator(_not_ahead)]
-    sentby: Annotated[str, _text(64), Field(description="set by Firstpass, never by HR")] = _OPTIONAL
+    sentby: Annotated[str, _Guid, Field(description="set by Firstpass, never by HR")] = _OPTIONAL
 
 
 class _Hired(_Envelope):

@@ -9,16 +9,14 @@ from uuid import uuid4
 from shared.api_models import OpenedCase, OpenWish
 from shared.case import Case
 from shared.errors import Moved
-from shared.events import Channel, HireEvent, Purpose, UserRef, Version
-from shared.operations import NotAllowed, actor
+from shared.events import OPERATORS, Channel, HireEvent, Purpose, UserRef, Version
+from shared.permitted import actor, check_purpose
 from shared.plan import When, in_order, today
 from shared.ports import Clock, Ledger
-from shared.principal import OperatorRole, Principal
+from shared.principal import Principal
 from shared.recording import record_hire
-from shared.run import record
+from shared.run import Rules, record
 from shared.wishes import Unable
-
-SOURCE: Final = "/operators"
 
 SAYS: Final[Mapping[Purpose, str]] = {
     Purpose.SPARE_KEY: "One sign-in within the hour, to register a spare FIDO2 key: done ten minutes after signing in.",
@@ -36,21 +34,20 @@ class Errands:
 
     ledger: Ledger
     clock: Clock
+    rules: Rules
     time_zone: str
-    single_day_passes: bool
     name_case: Callable[[str, str], str]
 
     async def open_case(self, who: Principal, asked: OpenWish) -> OpenedCase:
         """A pass for one purpose, to the number the directory has; the worker makes it within minutes.
 
         Raises:
-            Unable: `single-day-off`; `devices-missing`, a pass for devices says which.
+            Unable: `single-day-off`; `devices-missing`, a pass for devices says which; `rehearsal`, nobody gets one.
             NotAllowed: a single day wants an approver.
         """
-        if asked.purpose is Purpose.SINGLE_DAY and not self.single_day_passes:
-            raise Unable("single-day-off")
-        if asked.purpose is Purpose.SINGLE_DAY and not who.may(OperatorRole.APPROVER):
-            raise NotAllowed("role-missing")
+        if self.rules.rehearsal:
+            raise Unable("rehearsal")
+        check_purpose(who, asked.purpose, single_day_passes=self.rules.single_day_passes)
         if (asked.purpose is Purpose.DEVICES) != bool(asked.device_paths):
             raise Unable("devices-missing" if asked.purpose is Purpose.DEVICES else "devices-unwanted")
         event, now = self._event(asked), self.clock.now()
@@ -67,7 +64,7 @@ class Errands:
     def _event(self, asked: OpenWish) -> HireEvent:
         now = self.clock.now()
         return HireEvent(
-            source=SOURCE,
+            source=OPERATORS,
             subject=uuid4().hex,
             version=Version(now, uuid4().hex),
             user=UserRef("id", asked.user.lower()),

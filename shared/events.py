@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from shared.errors import Reason
 
@@ -23,6 +23,10 @@ class Channel(StrEnum):
 
     SMS = "sms"
     WHATSAPP = "whatsapp"
+
+
+OPERATORS: Final = "/operators"
+"""The source of hires that operators open. No event may come from there."""
 
 
 class Purpose(StrEnum):

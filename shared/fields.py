@@ -28,6 +28,8 @@ FRESH: Mapping[str, Any] = {**NO_FOLLOW_UP, "attempt": 0, "sends": 0, "not_befor
 """How an issuance begins."""
 AWAKE: Mapping[str, Any] = {"wipe_at": None, "forget_at": None}
 """Of a case that is open again."""
+PERSONAL = ("event", "user_id", "user_seen", "pass_id", "number_shown", "number_approved", "number_sent")
+"""What is wiped."""
 
 
 def to_delete(times: int, at: datetime) -> dict[str, Any]:

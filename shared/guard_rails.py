@@ -118,6 +118,8 @@ class Person:
     number: str = field(compare=False)
     is_first_number: bool
     number_first_seen: datetime
+    forgotten_at: datetime | None = None
+    """When an operator dropped what was known of this person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +205,13 @@ def _is_approved(person: Person, known: Known, since: datetime) -> bool:
 
 
 def _number_known_since(person: Person, known: Known, rules: GuardRules) -> datetime:
-    """Since when this number is this person's; the first one always was, unless HR gave this case another before."""
-    since = datetime.min.replace(tzinfo=UTC) if person.is_first_number else person.number_first_seen
+    """Since when this number is this person's; the first one always was, unless HR gave this case another before.
+
+    The first one after they were forgotten is held as another number is: forgetting must not be a way around that.
+    """
+    forgotten = person.forgotten_at is not None and person.number_first_seen - person.forgotten_at < rules.mobile_hold
+    is_first = person.is_first_number and not forgotten
+    since = datetime.min.replace(tzinfo=UTC) if is_first else person.number_first_seen
     if rules.number_source is NumberSource.DIRECTORY or known.number_changed_at is None:
         return since
     return max(since, known.number_changed_at)

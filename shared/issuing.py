@@ -77,8 +77,10 @@ async def vet(run: Run, policy: Policy, seen: Facts | None) -> tuple[Facts, str]
     """
     case, event = run.case, certain(run.case.event)
     rules = rules_for(event, run.rules.guard)
-    # These two go with whatever is saved next: what an operator approves.
-    run.case = case = replace(case, methods_shown=seen.methods if seen else ())
+    # These go with whatever is saved next: whom operators find it by, and what they approve.
+    run.case = case = replace(
+        case, user_seen=seen.user_id if seen else case.user_seen, methods_shown=seen.methods if seen else ()
+    )
     facts = guard(seen, policy, event, case.known(), rules, run.now())
     number = trusted_number(facts, event, rules)
     person = await run.outside.ledger.meet(facts.user_id, number, case.id)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.api_models import Model, Reasoned
+from shared.api_models import Figure, Model, Moment, Reasoned, Whole, Yes
 from shared.events import DevicePath
 
 AT_ONCE = 100
@@ -14,27 +14,28 @@ AT_ONCE = 100
 LAST_SEQUENCE = 2**63 - 1
 """The largest sequence number Service Bus can give: 64 bits, signed."""
 
-type Sequence = Annotated[int, Field(ge=1, le=LAST_SEQUENCE)]
-type Sequences = Annotated[list[Sequence], Field(min_length=1, max_length=AT_ONCE)]
+type Sequences = Annotated[
+    list[Annotated[Whole, Field(ge=1, le=LAST_SEQUENCE)]], Field(min_length=1, max_length=AT_ONCE)
+]
 type RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
 class LetterQuery(Model):
     """Which dead letters, from the sequence number after `after` on; times bound when they were written."""
 
-    after: int = Field(default=0, ge=0, le=LAST_SEQUENCE)
-    limit: int = Field(default=100, ge=1, le=250)
+    after: Figure = Field(default=0, ge=0, le=LAST_SEQUENCE)
+    limit: Figure = Field(default=100, ge=1, le=250)
     reason: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     device_path: DevicePath | None = None
-    min_replays: int | None = Field(default=None, ge=0)
+    min_replays: Figure = Field(default=0, ge=0)
 
 
 class OneLetter(Model):
     """A dead letter by its sequence number."""
 
-    sequence: Sequence
+    sequence: Figure = Field(ge=1, le=LAST_SEQUENCE)
 
 
 class LetterView(Model):
@@ -99,7 +100,7 @@ class ReplayWish(SomeLetters, Reasoned):
     """Replay these. All requests of one run carry the same `run`; `force` (approver) goes beyond the replay cap."""
 
     run: RunId
-    force: bool = False
+    force: Yes = False
 
 
 class DiscardWish(SomeLetters, Reasoned):

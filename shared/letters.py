@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shared.case import Case
 from shared.errors import Moved, Unavailable, UnreadableRow
 from shared.events import DevicePath
 from shared.judging import RESOLVED, Known, Refusal, judge, kind, paths_of, read, reopening, reopenings
@@ -27,8 +28,9 @@ from shared.letter_models import (
     ReplayWish,
     SomeLetters,
 )
-from shared.operations import NotAllowed, NotFound, actor
+from shared.operations import NotFound
 from shared.oversight import Letter, Letters, Taken, Turns
+from shared.permitted import NotAllowed, actor, check_purpose
 from shared.plan import in_order
 from shared.ports import Clock, Ledger
 from shared.principal import OperatorRole, Principal
@@ -110,7 +112,7 @@ class DeadLetters:
             NotAllowed: force wants an approver.
         """
         if asked.force and not who.may(OperatorRole.APPROVER):
-            raise NotAllowed("role-missing")
+            raise NotAllowed("role-missing", needs=OperatorRole.APPROVER)
 
         async def replay(taken: Taken) -> Judgement:
             done = await self._replay(taken.letter, who, force=asked.force)
@@ -148,9 +150,15 @@ class DeadLetters:
     async def _reopen(self, refusal: Refusal, verdict: Judgement, who: Principal) -> Judgement:
         """Write it into the case, on whatever head that has by then."""
         plan, now = self.rules.plan, self.clock.now()
+
+        def once_more(case: Case | None) -> Case:
+            after = reopening(case, refusal, plan, now)
+            check_purpose(who, after.purpose, single_day_passes=self.rules.single_day_passes)
+            return after
+
         try:
-            await record(self.ledger, refusal.case_id, lambda case: reopening(case, refusal, plan, now), actor(who))
-        except (Unable, Moved, UnreadableRow) as error:
+            await record(self.ledger, refusal.case_id, once_more, actor(who))
+        except (Unable, NotAllowed, Moved, UnreadableRow) as error:
             return Judgement(sequence=verdict.sequence, outcome="nothing", why=str(error))
         return verdict
 
@@ -244,7 +252,7 @@ def _fits(letter: Letter, asked: LetterQuery) -> bool:
 
 
 def _fits_too(shown: LetterView, asked: LetterQuery) -> bool:
-    enough = asked.min_replays is None or shown.replays >= asked.min_replays
+    enough = shown.replays >= asked.min_replays
     return enough and (asked.device_path is None or asked.device_path in shown.device_paths)
 
 

@@ -29,15 +29,15 @@ from shared.api_models import (
     StatusView,
 )
 from shared.case import Case
-from shared.errors import Moved, Reason, Unavailable
+from shared.errors import Moved, Reason, Refused, Unavailable
+from shared.fields import certain
 from shared.forecast import Hourly, forecast
+from shared.guard_rails import guard_event
 from shared.oversight import Acquaintance, DepthNotes, Gauge, NotedDepth, Overview, Unreadable
-from shared.plan import PlanRules
+from shared.permitted import actor, check_hands, check_purpose
 from shared.ports import Clock, Ledger
 from shared.principal import Principal
-from shared.recording import EVENT
-from shared.run import record
-from shared.states import CaseRules
+from shared.run import Rules, record
 from shared.views import (
     EXCEPTIONS,
     contact,
@@ -54,10 +54,6 @@ from shared.wishes import Unable, approved, called_off, next_chance, reissued
 PAGE: Final = 500
 
 
-class NotAllowed(Exception):  # noqa: N818 - as the errors of errors.py
-    """This very thing needs a higher role; the text is only a code."""
-
-
 class NotFound(Exception):  # noqa: N818 - as the errors of errors.py
     """There is no such case, person or dead letter; the text is only a code."""
 
@@ -69,8 +65,7 @@ class Operations:
     ledger: Ledger
     overview: Overview
     clock: Clock
-    plan: PlanRules
-    rules: CaseRules
+    rules: Rules
     hourly_budget: int
     joiners_queue: DepthNotes
     dead_letters: Gauge
@@ -104,24 +99,42 @@ class Operations:
     async def reissue(self, who: Principal, asked: ActOnCase) -> Done:
         """Another pass, as soon as messages go out."""
         now = self.clock.now()
-        return await self._move(who, asked.case_id, lambda case: reissued(case, next_chance(case, self.plan, now)))
+
+        def another(case: Case) -> Case:
+            check_purpose(who, case.purpose, single_day_passes=self.rules.single_day_passes)
+            return self._in_time(reissued(case, next_chance(case, self.rules.plan, now)), now)
+
+        return await self._move(who, asked.case_id, another)
 
     async def cancel(self, who: Principal, asked: ActOnCase) -> Done:
         """Delete the passes of a case; none follows until HR announces the hire again."""
-        return await self._move(who, asked.case_id, lambda case: called_off(case, self.rules, self.clock.now()))
+        return await self._move(who, asked.case_id, lambda case: called_off(case, self.rules.case, self.clock.now()))
 
     async def approve(self, who: Principal, asked: ApproveWish) -> Done:
         """Vouch for what a case was refused for, unless the same person has had a hand in it."""
         history = await self.ledger.history((await self._case(asked.case_id)).id)
-        has_a_hand = {actor(who), f"{EVENT}:{who.id}"} & {move.actor for move in history}
         now = self.clock.now()
 
         def vouched_for(case: Case) -> Case:
-            if has_a_hand:
-                raise Unable("own-change")
-            return approved(case, next_chance(case, self.plan, now), now, asked.code)
+            if len(history) != case.moves:  # somebody had a hand in it since it was read
+                raise Moved
+            check_hands(who, history)
+            when = next_chance(case, self.rules.plan, now)
+            return self._in_time(approved(case, when, now, asked.code, asked.issuance), now)
 
         return await self._move(who, asked.case_id, vouched_for)
+
+    def _in_time(self, case: Case, now: datetime) -> Case:
+        """A case that goes on; one that would be refused at once as too old keeps the pass it has.
+
+        Raises:
+            Unable: `event-too-old`.
+        """
+        try:
+            guard_event(certain(case.event), certain(case.opens_at), self.rules.guard, now)
+        except Refused as refused:
+            raise Unable(str(refused)) from None
+        return case
 
     # --- people ---
 
@@ -163,7 +176,7 @@ class Operations:
             counts[case.state] += 1
             dues += due_to_go_out(case)
             for name, holds in EXCEPTIONS.items():
-                wanting[name] += [case.id] if holds(case, now, self.rules) else []
+                wanting[name] += [case.id] if holds(case, now, self.rules.case) else []
         pause = await self.overview.pause_in_force()
         hourly = Hourly(budget=self.hourly_budget, spent=await self.overview.spent())
         return StatusView(
@@ -270,8 +283,3 @@ def still_needed(case: Case) -> str | None:
         (any(text.redact_at for text in case.texts), "texts-pending"),
     )
     return next((code for holds, code in reasons if holds), None)
-
-
-def actor(who: Principal) -> str:
-    """How an operator stands in a case's history."""
-    return f"operator:{who.id}"

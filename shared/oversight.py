@@ -76,13 +76,17 @@ class Overview(Protocol):
         ...
 
     async def forget_person(self, user_id: str) -> None:
-        """Drop what is kept of a person: their next number counts as their first."""
+        """Drop what is kept of a person, but for the fact and its time: their next number must not pass as the first."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One thing an operator did, or was not allowed to do."""
+    """One thing an operator asked for: before it happens, and once more when it did not come about.
+
+    `who` is their Entra object id, `target` what it is about (nothing personal), `why` their words, and `ended` the
+    code of what kept it from happening.
+    """
 
     at: datetime
     who: str
@@ -90,6 +94,7 @@ class AuditEntry:
     target: str
     allowed: bool
     why: str | None
+    ended: str | None = None
 
 
 class Audit(Protocol):

@@ -18,7 +18,7 @@ PRINCIPAL_HEADER: Final = "x-ms-client-principal"
 ENTRA: Final = "aad"
 OBJECT_ID: Final = ("http://schemas.microsoft.com/identity/claims/objectidentifier", "oid")
 ROLES: Final = ("http://schemas.microsoft.com/ws/2008/06/identity/claims/role", "roles")
-"""App roles keep their name from the token or get the mapped one; `role_typ` says the latter in both cases."""
+"""App roles keep their name from the token or get the mapped one, whatever `role_typ` says; what that names counts."""
 _GUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -51,11 +51,11 @@ def principal_of(headers: Mapping[str, str], *, platform_vouches: bool) -> Princ
     try:
         told: Any = json.loads(base64.b64decode(given, validate=True))
         claims = [(str(claim["typ"]), str(claim["val"])) for claim in told["claims"]]
-        provider = told["auth_typ"]
+        provider, named = told["auth_typ"], told.get("role_typ")
     except (binascii.Error, ValueError, TypeError, KeyError, RecursionError):
         return None
     ids = {value.lower() for kind, value in claims if kind in OBJECT_ID}
     if provider != ENTRA or len(ids) != 1 or not _GUID.fullmatch(next(iter(ids))):
         return None
-    roles = {value for kind, value in claims if kind in ROLES}
+    roles = {value for kind, value in claims if kind in (*ROLES, named)}
     return Principal(ids.pop(), frozenset(role for role in OperatorRole if role in roles))

@@ -39,7 +39,7 @@ def record_hire(case: Case | None, case_id: str, event: HireEvent, when: When, n
     if case.state in _KEEP_GOING and _asks_for_the_same_pass(case, event, when):
         return case.moved(case.state, **heard)
     changed = {"number_changed_at": now} if _gives_another_number(case, event) else {}
-    unpinned = _OF_NOBODY if not case.claims and _names_another_person(case, event) else {}
+    unpinned = _of_nobody(case) if _names_another_person(case, event) else {}
     return case.moved(
         State.ANNOUNCED,
         **heard,
@@ -67,8 +67,11 @@ def record_cancellation(
     return case.moved(State.CANCELLED, version=event.version, not_before=None, reason=None, **resting, **deletions)
 
 
-_OF_NOBODY: Mapping[str, Any] = dict.fromkeys(("user_id", "number_shown", "number_approved", "number_approved_at"))
-"""A number that was approved was approved for the person it was shown for."""
+def _of_nobody(case: Case) -> Mapping[str, Any]:
+    """A number was approved for the person it was shown for; while there are passes, whose they are is still to know."""
+    pinned = ("user_id", "number_shown", "number_approved", "number_approved_at")
+    return dict.fromkeys(("user_seen",) if case.claims else ("user_seen", *pinned))
+
 
 _KEEP_GOING = frozenset({State.ANNOUNCED, State.ISSUING, State.SENT})
 """News that changes nothing leaves these as they are; a refused or cancelled case takes any later event as a wish."""

@@ -31,6 +31,7 @@ class Rules:
     guard: GuardRules
     case: CaseRules
     rehearsal: bool = False
+    single_day_passes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

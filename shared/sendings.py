@@ -8,10 +8,11 @@ from typing import Any
 
 from shared.contract import parse
 from shared.errors import Refused
-from shared.events import EventRules, HireEvent, Nudge
-from shared.plan import PlanRules, local_words, when
+from shared.events import HireEvent, Nudge
+from shared.plan import local_words, when
 from shared.ports import Bus, Clock
 from shared.principal import Principal
+from shared.run import Rules
 from shared.sending_models import EventJudgement, EventJudgements, JudgeEvents, SendEvents
 
 
@@ -21,8 +22,7 @@ class Sendings:
 
     bus: Bus
     clock: Clock
-    events: EventRules
-    plan: PlanRules
+    rules: Rules
     name_case: Callable[[str, str], str]
 
     async def judge_events(self, _: Principal, asked: JudgeEvents) -> EventJudgements:
@@ -44,7 +44,7 @@ class Sendings:
     def _judge(self, at: int, document: dict[str, Any]) -> EventJudgement:
         now = self.clock.now()
         try:
-            event = parse(_body(document), self.events, now)
+            event = parse(_body(document), self.rules.event, now)
         except Refused as refused:
             return EventJudgement(at=at, wrong=refused.detail or refused.reason)
         if isinstance(event, Nudge):
@@ -52,7 +52,7 @@ class Sendings:
         case_id = self.name_case(event.source, event.subject)
         if not isinstance(event, HireEvent):
             return EventJudgement(at=at, case_id=case_id)
-        planned = when(event, self.plan, now)
+        planned = when(event, self.rules.plan, now)
         opens, goes_out = local_words(event, planned.opens_at), local_words(event, planned.deliver_at)
         return EventJudgement(at=at, case_id=case_id, opens=opens, goes_out=goes_out)
 

@@ -172,4 +172,4 @@ def is_about_another(case: Case, user_id: str) -> bool:
 
 def _named(case: Case) -> set[str]:
     by_id = case.event.user.value if case.event and case.event.user.by == "id" else None
-    return {one.lower() for one in (case.user_id, by_id) if one}
+    return {one.lower() for one in (case.user_id, case.user_seen, by_id) if one}

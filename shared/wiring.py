@@ -152,6 +152,7 @@ def api() -> "Api":
     from shared.adapters.overview import TableAudit, TableOverview  # noqa: PLC0415 - as above
     from shared.api import Api  # noqa: PLC0415 - as above
     from shared.api_document import with_document  # noqa: PLC0415 - as above
+    from shared.audited import Targets  # noqa: PLC0415 - as above
     from shared.doctor import Doctor  # noqa: PLC0415 - as above
     from shared.errands import Errands  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
@@ -163,8 +164,7 @@ def api() -> "Api":
         ledger=ledger(),
         overview=TableOverview(ledger(), tables, _seal(), fingerprints(), _clock),
         clock=_clock,
-        plan=chosen.plan_rules(),
-        rules=chosen.case_rules(),
+        rules=_rules(),
         hourly_budget=chosen["HOURLY_BUDGET"],
         joiners_queue=TableDepthNotes(tables),
         dead_letters=ServiceBusGauge(_service_bus, chosen["DEAD_LETTERS_QUEUE"], _clock),
@@ -173,22 +173,23 @@ def api() -> "Api":
     errands = Errands(
         ledger=ledger(),
         clock=_clock,
+        rules=_rules(),
         time_zone=chosen["TIME_ZONE"],
-        single_day_passes=chosen["SINGLE_DAY_PASSES"],
         name_case=fingerprints().case_id,
     )
     sendings = Sendings(
         bus=bus(),
         clock=_clock,
-        events=chosen.event_rules(),
-        plan=chosen.plan_rules(),
+        rules=_rules(),
         name_case=fingerprints().case_id,
     )
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
     doctor = Doctor(reports=TableReports(tables), clock=_clock)
     acts = acts_of(operations) + acts_on_letters(dead_letters()) + acts_in_hrs_place(errands, sendings)
     acts += acts_of_the_doctor(doctor)
-    return Api(acts=with_document(acts), audit=TableAudit(tables), clock=_clock, platform_vouches=vouches)
+    targets = Targets(name_case=fingerprints().case_id, name_person=fingerprints().person)
+    audit = TableAudit(tables)
+    return Api(acts=with_document(acts), audit=audit, targets=targets, clock=_clock, platform_vouches=vouches)
 
 
 @cache
@@ -263,7 +264,12 @@ def _rules() -> "Rules":
 
     chosen = settings()
     return Rules(
-        chosen.event_rules(), chosen.plan_rules(), chosen.guard_rules(), chosen.case_rules(), chosen["REHEARSAL"]
+        chosen.event_rules(),
+        chosen.plan_rules(),
+        chosen.guard_rules(),
+        chosen.case_rules(),
+        rehearsal=chosen["REHEARSAL"],
+        single_day_passes=chosen["SINGLE_DAY_PASSES"],
     )
 
 

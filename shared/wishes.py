@@ -47,13 +47,14 @@ def reopened(case: Case, issuance: int, when: When | None) -> Case:
     return _opened(case, when)
 
 
-def approved(case: Case, when: When | None, now: datetime, reason: Reason | None = None) -> Case:
-    """A refused case once more: somebody made sure that what it was refused for (`reason`, if told) is as it should be.
+def approved(case: Case, when: When | None, now: datetime, reason: Reason, issuance: int) -> Case:
+    """A refused case once more: somebody made sure that what it was refused for, at that issuance, is as it should be.
 
     Raises:
-        Unable: `nothing-to-approve`: it was refused for something else; `contact-wiped`.
+        Unable: `nothing-to-approve`: it was refused for something else, or again since; `contact-wiped`.
     """
-    vouch = VOUCHED.get(case.reason) if case.state is State.REFUSED and reason in (None, case.reason) else None
+    is_this = case.state is State.REFUSED and (case.reason, case.issuance) == (reason, issuance)
+    vouch = VOUCHED.get(case.reason) if is_this else None
     if vouch is None:
         raise Unable("nothing-to-approve")
     return _opened(case, when, **vouch(case, now))

@@ -14,6 +14,7 @@ from .timers import Timer
 
 BODY_LIMIT = 2**20
 OID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+ROLE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
 
 
 class Front:
@@ -73,14 +74,17 @@ def _vouched(headers: Mapping[str, str]) -> dict[str, str]:
     """What App Service authentication tells of who asks (Learn, "Work with user identities in App Service").
 
     Its headers never pass from outside. In place of Entra's tokens it takes `Bearer sandbox.` and {oid, roles} in
-    URL-safe base64; nobody without one is turned away: the app must see to that.
+    URL-safe base64, and turns away one it cannot read; nobody without one: the app must see to that.
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.startswith("sandbox."):
         return {}
-    who = json.loads(base64.urlsafe_b64decode(token.removeprefix("sandbox.") + "=="))
-    claims = [{"typ": OID, "val": who["oid"]}, *({"typ": "roles", "val": role} for role in who["roles"])]
-    principal = {"auth_typ": "aad", "claims": claims, "name_typ": "name", "role_typ": "roles"}
+    try:
+        who = json.loads(base64.urlsafe_b64decode(token.removeprefix("sandbox.") + "=="))
+        claims = [{"typ": OID, "val": who["oid"]}, *({"typ": "roles", "val": role} for role in who["roles"])]
+    except (ValueError, TypeError, KeyError):
+        raise web.HTTPUnauthorized from None
+    principal = {"auth_typ": "aad", "claims": claims, "name_typ": "name", "role_typ": ROLE}
     return {"x-ms-client-principal": base64.b64encode(json.dumps(principal).encode()).decode()}
 
 

@@ -147,7 +147,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "woken_at": _TIME,
 }
 """Columns named as the fields of Case they hold; a field that is None has none. Not here: `id` and `etag`, which are
-keys and metadata; `version`, which is two columns; `event` and `user_id`, which share the sealed column
+keys and metadata; `version`, which is two columns; `event`, `user_id` and `user_seen`, which share the sealed column
 `contact`."""
 
 
@@ -234,22 +234,24 @@ def case_of(row: Mapping[str, Any], etag: str | None, seal: Seal) -> Case:
 
 
 def _sealed_contact(case: Case, seal: Seal) -> str | None:
-    if case.event is None and case.user_id is None:
+    if case.event is None and case.user_id is None and case.user_seen is None:
         return None
     event = HIRE_EVENT.dump_python(case.event, mode="json") if case.event else None
     # The case id goes under the seal: a contact moved to another row is worth nothing there.
-    return seal.seal(json.dumps({"case": case.id, "user_id": case.user_id, "event": event}).encode("ascii"))
+    told = {"case": case.id, "user_id": case.user_id, "user_seen": case.user_seen, "event": event}
+    return seal.seal(json.dumps(told).encode("ascii"))
 
 
 def _with_contact(case: Case, sealed: object, seal: Seal) -> Case:
     contact = json.loads(seal.open(_text(sealed)))
     if contact["case"] != case.id:
         raise ValueError("contact-of-another-case")
-    event, user_id = contact["event"], contact["user_id"]
+    event, user_id, user_seen = contact["event"], contact["user_id"], contact.get("user_seen")
     return replace(
         case,
         event=None if event is None else HIRE_EVENT.validate_python(event),
         user_id=None if user_id is None else _text(user_id),
+        user_seen=None if user_seen is None else _text(user_seen),
     )
 
 

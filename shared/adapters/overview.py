@@ -11,7 +11,8 @@ from azure.data.tables.aio import TableServiceClient
 from shared.adapters.agenda import wake_row
 from shared.adapters.budget import spent_in
 from shared.adapters.case_rows import HEAD, case_of, read_time, write_time
-from shared.adapters.person_rows import PERSON, acquaintance_of
+from shared.adapters.person_rows import PERSON, acquaintance_of, person_row
+from shared.adapters.person_rows import Acquaintance as Kept
 from shared.adapters.seal import Fingerprints, Seal
 from shared.adapters.storage import Conflict, Patience, Table, delete_row, insert
 from shared.adapters.tables import BUDGET, CONTROL, PAUSE, ROUNDS, TableLedger
@@ -74,16 +75,16 @@ class TableOverview:
 
     async def person(self, user_id: str) -> Acquaintance | None:
         """See Overview."""
-        row = await self._people.get(self._fingerprints.person(user_id), PERSON)
-        if row is None:
-            return None
-        known = acquaintance_of(row)
-        return Acquaintance(known.open_case, tuple(seen for _, seen in known.numbers))
+        known = acquaintance_of(await self._people.get(self._fingerprints.person(user_id), PERSON))
+        return None if known.is_nobody else Acquaintance(known.open_case, tuple(seen for _, seen in known.numbers))
 
     async def forget_person(self, user_id: str) -> None:
         """See Overview."""
-        row = await self._people.get(self._fingerprints.person(user_id), PERSON)
-        if row is not None and not await self._remove(self._people, row):
+        key = self._fingerprints.person(user_id)
+        row = await self._people.get(key, PERSON)
+        if acquaintance_of(row).is_nobody:
+            return
+        if not await self._people.swap(row, person_row(key, Kept(forgotten_at=self._clock.now()))):
             raise LedgerUnavailable("ledger-contended")
 
     async def _remove(self, table: Table, row: TableEntity) -> bool:
@@ -117,7 +118,8 @@ class TableAudit:
             "target": entry.target,
             "allowed": entry.allowed,
         }
-        await self._table.write(insert(row | ({"why": entry.why} if entry.why else {})))
+        told = {name: text for name, text in (("why", entry.why), ("ended", entry.ended)) if text}
+        await self._table.write(insert(row | told))
 
 
 class TableTurns:

@@ -17,10 +17,19 @@ NUMBERS_KEPT: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Acquaintance:
-    """`numbers`: fingerprints with their first-seen times (UTC), in the order they came."""
+    """`numbers`: fingerprints with their first-seen times (UTC), in the order they came.
+
+    `forgotten_at` is when an operator dropped what was here before; it is all that is left of that.
+    """
 
     open_case: str | None = None
     numbers: tuple[tuple[str, datetime], ...] = ()
+    forgotten_at: datetime | None = None
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether nothing is kept but that somebody was forgotten."""
+        return self.open_case is None and not self.numbers
 
     def shown(self, number: str, now: datetime) -> "Acquaintance":
         """The same with `number` (a fingerprint) among those seen."""
@@ -37,14 +46,17 @@ class Acquaintance:
             number=number,
             is_first_number=self.numbers[0][0] == number,
             number_first_seen=dict(self.numbers)[number],
+            forgotten_at=self.forgotten_at,
         )
 
 
 def person_row(fingerprint: str, known: Acquaintance) -> dict[str, Any]:
     """An acquaintance as a row."""
     numbers = json.dumps([(number, write_time(seen)) for number, seen in known.numbers])
+    forgotten_at = known.forgotten_at and write_time(known.forgotten_at)
+    more = {"open_case": known.open_case, "forgotten_at": forgotten_at}
     row = {"PartitionKey": fingerprint, "RowKey": PERSON, "numbers": numbers}
-    return row if known.open_case is None else {**row, "open_case": known.open_case}
+    return row | {name: text for name, text in more.items() if text is not None}
 
 
 def acquaintance_of(row: Mapping[str, Any] | None) -> Acquaintance:
@@ -57,7 +69,11 @@ def acquaintance_of(row: Mapping[str, Any] | None) -> Acquaintance:
         return Acquaintance()
     try:
         numbers = tuple((str(number), read_time(seen)) for number, seen in json.loads(row["numbers"]))
-        open_case = row.get("open_case")
-        return Acquaintance(None if open_case is None else str(open_case), numbers)
+        open_case, forgotten_at = row.get("open_case"), row.get("forgotten_at")
+        return Acquaintance(
+            None if open_case is None else str(open_case),
+            numbers,
+            None if forgotten_at is None else read_time(forgotten_at),
+        )
     except (KeyError, TypeError, ValueError, RecursionError):
         raise UnreadableRow from None

@@ -94,7 +94,7 @@ async def test_a_move_tells_what_an_approver_vouched_for_and_the_next_does_not(w
     refused = announced(NOW).refused(reason, RULES, NOW, held=Held())
     shown = replace(refused, number_shown="n-1", methods_shown=("fido2",))
     case = await world.ledger.save(None, shown, "issue")
-    case = await world.ledger.save(case, approved(case, plan.When(NOW, NOW), NOW), "operator:1")
+    case = await world.ledger.save(case, approved(case, plan.When(NOW, NOW), NOW, reason, case.issuance), "operator:1")
     await world.ledger.save(case, case.claimed(ALICE, TERMS, NOW), "issue")
     assert [move.approved for move in await world.ledger.history(case.id)] == [None, reason, None]
     assert await world.ledger.history("0" * 32) == []

@@ -22,9 +22,8 @@ from shared.case import Case
 from shared.errors import LedgerUnavailable, Reason
 from shared.operations import Operations
 from shared.oversight import Audit, AuditEntry, Overview, Unreadable
-from shared.plan import PlanRules
 from shared.principal import PRINCIPAL_HEADER
-from shared.states import CaseRules, State
+from shared.states import State
 from tests.contract.ledger_cases import ALICE, FIRST, SECOND, waiting
 from tests.contract.ledger_worlds import (
     FINGERPRINTS,
@@ -38,7 +37,8 @@ from tests.contract.ledger_worlds import (
     table_world,
     world_of,
 )
-from tests.fakes.door import APPROVER, principal
+from tests.fakes.door import APPROVER, JSON, TARGETS, principal
+from tests.fakes.house import House
 from tests.fakes.overview import FakeAudit, FakeOverview
 from tests.fakes.queues import FakeDepthNotes, FakeGauge
 
@@ -275,20 +275,25 @@ def api_over(place: Place) -> Api:
         ledger=place.world.ledger,
         overview=place.overview,
         clock=place.world.clock,
-        plan=PlanRules(),
-        rules=CaseRules(),
+        rules=House().onboarding.outside.rules,
         hourly_budget=0,
         joiners_queue=FakeDepthNotes(),
         dead_letters=FakeGauge(place.world.clock),
         name_case=FINGERPRINTS.case_id,
     )
-    return Api(acts=acts_of(operations), audit=place.audit, clock=place.world.clock, platform_vouches=True)
+    return Api(
+        acts=acts_of(operations),
+        audit=place.audit,
+        targets=TARGETS,
+        clock=place.world.clock,
+        platform_vouches=True,
+    )
 
 
 async def ask(
     place: Place, method: str, path: str, body: dict[str, Any] | None = None, query: str = ""
 ) -> tuple[int, dict[str, Any]]:
-    headers = {PRINCIPAL_HEADER: principal(APPROVER, "approver")}
+    headers = JSON | {PRINCIPAL_HEADER: principal(APPROVER, "approver")}
     sent = json.dumps(body).encode() if body else b""
     status, text = await api_over(place).answer(method, path, query, headers, sent)
     return status, json.loads(text)

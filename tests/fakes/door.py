@@ -3,13 +3,14 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.acts import Act, acts_in_hrs_place, acts_of, acts_of_the_doctor, acts_on_letters
 from shared.adapters.seal import Fingerprints
 from shared.api import Api
 from shared.api_document import with_document
+from shared.audited import Targets
 from shared.doctor import Doctor
 from shared.errands import Errands
 from shared.letters import DeadLetters
@@ -25,6 +26,9 @@ from tests.fakes.queues import FakeGauge
 
 READER, OPERATOR, APPROVER = (f"aaaaaaaa-0000-4000-8000-00000000000{digit}" for digit in "123")
 ROLE_OF = {READER: "reader", OPERATOR: "operator", APPROVER: "approver"}
+FINGERPRINTS = Fingerprints(b"k" * 32)
+TARGETS = Targets(name_case=FINGERPRINTS.case_id, name_person=FINGERPRINTS.person)
+JSON = {"Content-Type": "application/json"}
 WHY = "the joiner called the desk"
 
 
@@ -55,32 +59,30 @@ def operations_of(house: House, overview: FakeOverview, dead_letters: FakeGauge)
         ledger=house.ledger,
         overview=overview,
         clock=house.clock,
-        plan=outside.rules.plan,
-        rules=house.rules,
+        rules=replace(outside.rules, single_day_passes=True),
         hourly_budget=house.ledger.budget,
         joiners_queue=house.depth_notes,
         dead_letters=dead_letters,
-        name_case=Fingerprints(b"k" * 32).case_id,
+        name_case=FINGERPRINTS.case_id,
     )
 
 
 def every_act(house: House, overview: FakeOverview, gauge: FakeGauge) -> tuple[Act, ...]:
     """The acts as wiring.py has them."""
     outside, name_case = house.onboarding.outside, house.onboarding.name_case
+    rules = replace(outside.rules, single_day_passes=True)
     errands = Errands(
         ledger=house.ledger,
         clock=house.clock,
+        rules=rules,
         time_zone="Europe/Amsterdam",
-        single_day_passes=True,
         name_case=name_case,
     )
-    sendings = Sendings(
-        bus=house.bus, clock=house.clock, events=outside.rules.event, plan=outside.rules.plan, name_case=name_case
-    )
+    sendings = Sendings(bus=house.bus, clock=house.clock, rules=rules, name_case=name_case)
     letters = FakeLetters(house.clock)
     letters.put(body(hired()), "TTLExpiredException")
     dead_letters = DeadLetters(
-        letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=outside.rules
+        letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=rules
     )
     acts = acts_of(operations_of(house, overview, gauge)) + acts_on_letters(dead_letters)
     acts += acts_of_the_doctor(Doctor(reports=FakeReports(), clock=house.clock))
@@ -96,7 +98,13 @@ class Door:
         self.audit = FakeAudit()
         self.dead_letters = FakeGauge(self.house.clock)
         self.acts = every_act(self.house, self.overview, self.dead_letters)
-        self.api = Api(acts=self.acts, audit=self.audit, clock=self.house.clock, platform_vouches=vouches)
+        self.api = Api(
+            acts=self.acts,
+            audit=self.audit,
+            targets=TARGETS,
+            clock=self.house.clock,
+            platform_vouches=vouches,
+        )
 
     async def ask(
         self,
@@ -110,7 +118,8 @@ class Door:
     ) -> Said:
         """A GET without a body, a POST with one (bytes go as they are)."""
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        told = {PRINCIPAL_HEADER: principal(who, ROLE_OF[who])} if headers is None else headers
+        vouched = {PRINCIPAL_HEADER: principal(who, ROLE_OF[who])}
+        told = (JSON if body is not None else {}) | dict(vouched if headers is None else headers)
         chosen = method or ("GET" if body is None else "POST")
         status, text = await self.api.answer(chosen, path, query, told, sent)
         return Said(int(status), text)

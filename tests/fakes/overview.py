@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.adapters.agenda import wake_row
+from shared.adapters.person_rows import Acquaintance as Kept
 from shared.case import Case
 from shared.errors import LedgerUnavailable
 from shared.oversight import Acquaintance, AuditEntry, Pause, Unreadable
@@ -69,11 +70,14 @@ class FakeOverview:
     async def person(self, user_id: str) -> Acquaintance | None:
         with self._call("person"):
             known = self._ledger.people.get(user_id)
-            return Acquaintance(known.open_case, tuple(seen for _, seen in known.numbers)) if known else None
+            if known is None or known.is_nobody:
+                return None
+            return Acquaintance(known.open_case, tuple(seen for _, seen in known.numbers))
 
     async def forget_person(self, user_id: str) -> None:
         with self._call("forget_person"):
-            self._ledger.people.pop(user_id, None)
+            if user_id in self._ledger.people:
+                self._ledger.people[user_id] = Kept(forgotten_at=self._clock.now())
 
     @contextmanager
     def _call(self, method: str) -> Generator[None]:

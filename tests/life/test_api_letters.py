@@ -13,6 +13,7 @@ from shared.api import Api
 from shared.letters import DeadLetters
 from shared.oversight import AuditEntry
 from tests.builders import body, hired
+from tests.fakes.door import TARGETS
 from tests.fakes.house import House
 from tests.fakes.letters import FakeLetters, FakeTurns
 
@@ -42,7 +43,9 @@ class Desk:
             clock=house.clock,
             rules=house.onboarding.outside.rules,
         )
-        self.api = Api(acts=acts_on_letters(acts), audit=self.book, clock=house.clock, platform_vouches=True)
+        self.api = Api(
+            acts=acts_on_letters(acts), audit=self.book, targets=TARGETS, clock=house.clock, platform_vouches=True
+        )
 
     async def ask(self, role: str, method: str, path: str, content: Any = None, query: str = "") -> tuple[int, Any]:
         claims = [{"typ": "oid", "val": PERSON}, {"typ": "roles", "val": role}]

@@ -1,5 +1,6 @@
 """A pass for somebody who works here and lost their means: what differs from a joiner's, and what never does."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from shared.contract import parse
 from shared.errands import Errands
 from shared.errors import Reason
 from shared.events import Channel, EventRules, HireEvent, Purpose
-from shared.operations import NotAllowed
+from shared.permitted import NotAllowed
 from shared.principal import OperatorRole, Principal
 from shared.states import State
 from shared.wishes import Unable
@@ -38,8 +39,8 @@ async def opened(house: House, purpose: str, who: Principal = OPERATOR, **wish: 
     errands = Errands(
         ledger=house.ledger,
         clock=house.clock,
+        rules=replace(house.onboarding.outside.rules, single_day_passes=wish.pop("single_day_passes", False)),
         time_zone="Europe/Amsterdam",
-        single_day_passes=wish.pop("single_day_passes", False),
         name_case=house.onboarding.name_case,
     )
     asked = OpenWish.model_validate({"purpose": purpose, "user": USER_ID.upper(), "reason": "lost the phone", **wish})

@@ -12,7 +12,8 @@ from shared.errors import LedgerUnavailable, Moved
 from shared.events import DevicePath
 from shared.letter_models import DiscardWish, Judgements, LetterQuery, LetterView, OneLetter, ReplayWish, SomeLetters
 from shared.letters import LOOKED_AT, WORKS_FOR, DeadLetters
-from shared.operations import NotAllowed, NotFound
+from shared.operations import NotFound
+from shared.permitted import NotAllowed
 from shared.principal import OperatorRole, Principal
 from shared.states import State
 from shared.wishes import Unable

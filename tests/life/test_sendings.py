@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from shared.errors import BusUnavailable
-from shared.plan import PlanRules
 from shared.principal import OperatorRole, Principal
 from shared.sending_models import JudgeEvents, SendEvents
 from shared.sendings import Sendings
@@ -21,8 +20,7 @@ def sendings(house: House) -> Sendings:
     return Sendings(
         bus=house.bus,
         clock=house.clock,
-        events=house.onboarding.outside.rules.event,
-        plan=PlanRules(),
+        rules=house.onboarding.outside.rules,
         name_case=house.onboarding.name_case,
     )
 

@@ -39,8 +39,16 @@ def test_roles_are_found_under_either_name_whatever_role_typ_says(kind: str, sai
 
 
 def test_nobody_gets_a_role_from_another_claim() -> None:
-    who = told(claims((OBJECT_ID[0], OPERATOR), ("groups", "approver"), ("name", "approver"), role_typ="groups"))
+    who = told(claims((OBJECT_ID[0], OPERATOR), ("groups", "approver"), ("name", "approver")))
     assert who == Principal(OPERATOR, frozenset())
+
+
+def test_a_role_claim_of_another_name_is_one_when_the_platform_says_so() -> None:
+    def who(role_typ: str) -> Principal | None:
+        return told(claims((OBJECT_ID[0], OPERATOR), ("https://bank.example/role", "approver"), role_typ=role_typ))
+
+    assert who("https://bank.example/role") == Principal(OPERATOR, frozenset({OperatorRole.APPROVER}))
+    assert who("https://bank.example/another") == Principal(OPERATOR, frozenset())
 
 
 def test_an_id_in_capitals_is_the_same_person() -> None:

@@ -25,10 +25,15 @@ def held_number(**changes: object) -> Case:
     return replace(after, **changes)  # pyright: ignore[reportArgumentType]
 
 
+def vouched_for(refused: Case) -> Case:
+    """Approved by somebody who saw it as it is."""
+    return approved(refused, SOON, NOW, refused.reason or Reason.PAUSED, refused.issuance)
+
+
 WISHES: dict[str, Callable[[Case, When | None], Case]] = {
     "reissue": reissued,
     "reopen": lambda before, when: reopened(before, before.issuance, when),
-    "approve": lambda before, when: approved(before, when, NOW),
+    "approve": lambda before, when: approved(before, when, NOW, before.reason or Reason.PAUSED, before.issuance),
     "cancel": lambda before, _: called_off(before, RULES, NOW),
 }
 
@@ -148,7 +153,7 @@ def test_when_another_message_goes_out(
 
 
 def test_an_approval_is_of_the_number_that_was_refused() -> None:
-    after = approved(held_number(), SOON, NOW)
+    after = vouched_for(held_number())
     assert (after.state, after.number_approved, after.number_approved_at) == (State.ANNOUNCED, SHOWN, NOW)
 
 
@@ -159,17 +164,19 @@ def test_only_a_changed_number_or_methods_can_be_approved(reason: Reason) -> Non
 
 def test_an_approval_is_of_the_methods_that_were_shown() -> None:
     before = held_number(reason=Reason.ALREADY_REGISTERED, methods_shown=("password", "fido2"))
-    after = approved(before, SOON, NOW, Reason.ALREADY_REGISTERED)
+    after = vouched_for(before)
     assert (after.methods_approved, after.number_approved) == (("password", "fido2"), None)
     assert [vouched(None, before), vouched(before, after), vouched(after, replace(after, waits=1))] == [
         None, Reason.ALREADY_REGISTERED, None,
     ]  # fmt: skip
     with pytest.raises(Unable, match="nothing-to-approve"):
-        approved(before, SOON, NOW, Reason.MOBILE_CHANGED)
+        approved(before, SOON, NOW, Reason.MOBILE_CHANGED, before.issuance)
+    with pytest.raises(Unable, match="nothing-to-approve"):
+        approved(before, SOON, NOW, Reason.ALREADY_REGISTERED, before.issuance - 1)
 
 
 def test_an_approval_goes_with_the_person_it_was_for() -> None:
-    mine = approved(held_number(), SOON, NOW)
+    mine = vouched_for(held_number())
     other = hire_event(version=version(5), user=replace(hire_event().user, value="b" * 8 + hire_event().user.value[8:]))
     theirs = record_hire(mine, CASE_ID, other, plan(), NOW)
     assert theirs
@@ -177,7 +184,7 @@ def test_an_approval_goes_with_the_person_it_was_for() -> None:
 
 
 def test_a_wiped_case_keeps_no_number() -> None:
-    wiped = approved(held_number(), SOON, NOW).wiped()
+    wiped = vouched_for(held_number()).wiped()
     assert (wiped.number_approved, wiped.number_shown) == (None, None)
 
 
