@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 from cli.exits import CommandError, Exit
 from cli.signin import token_for
 from cli.words import CONFLICTS
+from shared.api_fields import Model
 from shared.api_models import CasePage as Cases
-from shared.api_models import CaseQuery, CaseView, Model, Problem
+from shared.api_models import CaseQuery, CaseView, Problem
 from shared.letter_models import LetterPage, LetterQuery, LetterView
 
 if TYPE_CHECKING:

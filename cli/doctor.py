@@ -15,7 +15,7 @@ from cli.exits import CommandError, Exit
 from cli.moments import ago
 from cli.options import Format, client_of
 from cli.output import Column, Output, clean, say, show_one, table
-from shared.api_models import Nothing
+from shared.api_fields import Nothing
 from shared.checkup_models import CheckupView, FindingView
 from shared.findings import Verdict
 

@@ -12,7 +12,7 @@ from cli.client import Client
 from cli.exits import CommandError, Exit
 from cli.letter_view import Planned
 from cli.people import write_new
-from shared.api_models import Model
+from shared.api_fields import Model
 from shared.letter_models import AT_ONCE, Judgements, LetterQuery, SomeLetters
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from cli.moments import here, on_two_lines
 from cli.output import Column, Sheet, facts
 from cli.words import OUTCOMES, why
-from shared.api_models import Model
+from shared.api_fields import Model
 from shared.letter_models import LetterView, ReasonCount
 
 type Outcome = Literal["reopen", "send", "nothing", "capped", "gone", "locked"]

@@ -12,7 +12,8 @@ from cli.exits import Exit
 from cli.moments import ago, here
 from cli.options import Format, Why, client_of
 from cli.output import Output, clean, facts, say, show_one
-from shared.api_models import Done, PauseWish, QueueView, Reasoned, StatusView
+from shared.api_fields import Reasoned
+from shared.api_models import Done, PauseWish, QueueView, StatusView
 from shared.states import State
 
 STALE: Final = timedelta(minutes=10)

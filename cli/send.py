@@ -15,7 +15,7 @@ from cli.moments import on_two_lines
 from cli.options import Yes, client_of
 from cli.output import Column, Output, Sheet, messages, progress, say, show
 from cli.questions import confirm
-from shared.api_models import Model
+from shared.api_fields import Model
 from shared.sending_models import EventJudgements, JudgeEvents, SendEvents
 
 AT_ONCE: Final = 100

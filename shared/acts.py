@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from shared.api_fields import Nothing, Reasoned
 from shared.api_models import (
     ActOnCase,
     ActOnPerson,
@@ -15,13 +16,11 @@ from shared.api_models import (
     Contact,
     Done,
     FindCase,
-    Nothing,
     OneCase,
     OpenedCase,
     OpenWish,
     PauseWish,
     PersonExport,
-    Reasoned,
     StatusView,
 )
 from shared.checkup_models import CheckupView

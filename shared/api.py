@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from shared.acts import Act
-from shared.api_models import MAX_REASON, Problem, one_line
+from shared.api_fields import MAX_REASON, one_line
+from shared.api_models import Problem
 from shared.audited import Targets
 from shared.bad_input import wrong_fields
 from shared.errors import Moved, Unavailable, UnreadableRow

@@ -9,7 +9,8 @@ from pydantic import RootModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from shared.acts import Act
-from shared.api_models import Nothing, Problem
+from shared.api_fields import Nothing
+from shared.api_models import Problem
 from shared.principal import OperatorRole, Principal
 
 VERSION: Final = "1.0.0"
@@ -81,6 +82,7 @@ def _operation(act: Act, takes: Mapping[str, Any], answers: Mapping[str, Any]) -
         in_path += [_parameter("query", name, schema, required=name in required) for name, schema in rest.items()]
     else:
         body = {"type": "object", "properties": rest, "required": required, "additionalProperties": False}
+        body |= {"oneOf": takes["oneOf"]} if "oneOf" in takes else {}
         said["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     ends = {str(status): {"$ref": "#/components/responses/Problem"} for status in PROBLEMS}
     done = {"description": HTTPStatus.OK.phrase, "content": {"application/json": {"schema": dict(answers)}}}

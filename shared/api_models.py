@@ -1,65 +1,14 @@
 """What operators send and get, as JSON: names in camelCase, times in UTC. The command and a console speak this."""
 
-import re
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from shared.api_fields import CaseId, Figure, Model, Reasoned, UserId, Whole
 from shared.errors import Reason
 from shared.events import DevicePath, Purpose
 from shared.states import Act, State
-
-
-class Model(BaseModel):
-    """How every model of the API is written and read."""
-
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True, extra="forbid")
-
-
-MAX_REASON = 500
-
-
-def one_line(text: object) -> object:
-    """A text without line breaks, control and invisible characters; anything else as it is."""
-    if not isinstance(text, str):
-        return text
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-
-
-def _figure(text: object) -> object:
-    """A number as a query or a path writes it; anything else as it is."""
-    return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,19}", text) else text
-
-
-def _timestamp(text: object) -> object:
-    """A moment as RFC 3339 writes it, not as seconds or a day alone; anything else as it is."""
-    if isinstance(text, datetime) or (isinstance(text, str) and re.match(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d", text)):
-        return text
-    raise ValueError("must be a time, as 2026-11-30T08:00:00Z")
-
-
-Whole = Annotated[int, Strict()]
-"""A whole number, and nothing that Python takes for one."""
-Figure = Annotated[int, Strict(), BeforeValidator(_figure)]
-"""The same where it stands in a query or a path, as text."""
-Yes = Annotated[bool, Strict()]
-Moment = Annotated[datetime, BeforeValidator(_timestamp)]
-"""UTC where it names no zone."""
-type CaseId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
-type UserId = Annotated[str, Field(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
-
-
-class Nothing(Model):
-    """No input."""
-
-
-class Reasoned(Model):
-    """Whoever changes something says why; it is written to the audit before anything happens."""
-
-    reason: Annotated[str, BeforeValidator(one_line), Field(min_length=5, max_length=MAX_REASON)]
-
 
 # --- cases ---
 
@@ -78,8 +27,17 @@ class OneCase(Model):
     case_id: CaseId
 
 
+def _only(*given: str) -> dict[str, JsonValue]:
+    """In a schema: these of FindCase's fields, and no other."""
+    names = ("source", "subject", "user")
+    kinds: dict[str, JsonValue] = {name: {"type": "string" if name in given else "null"} for name in names}
+    return {"required": [*given], "properties": kinds}
+
+
 class FindCase(Model):
     """A case by HR's own key of the hire, or by the person it holds (Entra object id). In the body, never in a URL."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_only("source", "subject"), _only("user")]})
 
     source: str | None = Field(default=None, min_length=1, max_length=256)
     subject: str | None = Field(default=None, min_length=1, max_length=256)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.api_models import Model
+from shared.api_fields import Model
 from shared.findings import Check, Code, Verdict
 
 

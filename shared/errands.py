@@ -22,8 +22,8 @@ SAYS: Final[Mapping[Purpose, str]] = {
     Purpose.SPARE_KEY: "One sign-in within the hour, to register a spare FIDO2 key: done ten minutes after signing in.",
     Purpose.SECURITY_INFO: "One sign-in within the hour, to register security info: done ten minutes after signing in.",
     Purpose.AUTHENTICATOR: "One sign-in within the hour, to set up Authenticator: done ten minutes after signing in.",
-    Purpose.SINGLE_DAY: "Works for nine hours, as often as wanted. Reported as an exception.",
-    Purpose.DEVICES: "Sized to the devices, as a joiner's.",
+    Purpose.SINGLE_DAY: "Works for nine hours (less where the tenant allows less), as often as wanted. Is reported.",
+    Purpose.DEVICES: "Sized to the devices, to be begun within the hour.",
 }
 """What the operator tells the person."""
 

@@ -110,7 +110,7 @@ class Known:
 class Person:
     """What the ledger knows of this person across cases, once the `number` (a fingerprint) was shown to it.
 
-    `other_case_ending`: another case holds them no more, but has passes of its own still to delete.
+    `other_case_ending`: another case holds them no more, but has passes to delete. An operator may have forgotten them.
     """
 
     other_case_open: bool
@@ -119,7 +119,6 @@ class Person:
     is_first_number: bool
     number_first_seen: datetime
     forgotten_at: datetime | None = None
-    """When an operator dropped what was known of this person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +206,11 @@ def _is_approved(person: Person, known: Known, since: datetime) -> bool:
 def _number_known_since(person: Person, known: Known, rules: GuardRules) -> datetime:
     """Since when this number is this person's; the first one always was, unless HR gave this case another before.
 
-    The first one after they were forgotten is held as another number is: forgetting must not be a way around that.
+    Not the first one after they were forgotten: that must not be a way around the hold.
     """
-    forgotten = person.forgotten_at is not None and person.number_first_seen - person.forgotten_at < rules.mobile_hold
-    is_first = person.is_first_number and not forgotten
-    since = datetime.min.replace(tzinfo=UTC) if is_first else person.number_first_seen
+    forgotten = person.forgotten_at and person.number_first_seen - person.forgotten_at < rules.mobile_hold
+    always = person.is_first_number and not forgotten
+    since = datetime.min.replace(tzinfo=UTC) if always else person.number_first_seen
     if rules.number_source is NumberSource.DIRECTORY or known.number_changed_at is None:
         return since
     return max(since, known.number_changed_at)
@@ -221,10 +220,8 @@ def is_ours(live: LivePass, known: Known) -> bool:
     """Whether a live pass came from this case: by id, or made while one of its claims ran and its id was lost."""
     if live.id == known.pass_id:
         return True
-    made = live.created_at
-    return made is not None and any(
-        claimed - CLOCKS_DIFFER <= made <= claimed + CLAIM_LASTS + CLOCKS_DIFFER for claimed in known.claims
-    )
+    made, margin = live.created_at, CLOCKS_DIFFER
+    return made is not None and any(at - margin <= made <= at + CLAIM_LASTS + margin for at in known.claims)
 
 
 # --- the rails ---

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, Strict
 
-from shared.api_models import Figure, Model, Moment, Reasoned, Whole, Yes
+from shared.api_fields import Figure, Model, Moment, Reasoned, Yes, whole
 from shared.events import DevicePath
 
 AT_ONCE = 100
@@ -14,9 +14,8 @@ AT_ONCE = 100
 LAST_SEQUENCE = 2**63 - 1
 """The largest sequence number Service Bus can give: 64 bits, signed."""
 
-type Sequences = Annotated[
-    list[Annotated[Whole, Field(ge=1, le=LAST_SEQUENCE)]], Field(min_length=1, max_length=AT_ONCE)
-]
+Sequence = Annotated[int, Strict(), Field(ge=1, le=LAST_SEQUENCE), BeforeValidator(whole)]
+type Sequences = Annotated[list[Sequence], Field(min_length=1, max_length=AT_ONCE)]
 type RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 

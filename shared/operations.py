@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.api_fields import Reasoned
 from shared.api_models import (
     ActOnCase,
     ActOnPerson,
@@ -25,7 +26,6 @@ from shared.api_models import (
     PauseView,
     PauseWish,
     PersonExport,
-    Reasoned,
     StatusView,
 )
 from shared.case import Case

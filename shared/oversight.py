@@ -76,7 +76,7 @@ class Overview(Protocol):
         ...
 
     async def forget_person(self, user_id: str) -> None:
-        """Drop what is kept of a person, but for the fact and its time: their next number must not pass as the first."""
+        """Drop what is kept of a person, but for the fact and its time: the next number must not pass as the first."""
         ...
 
 

@@ -74,20 +74,25 @@ PATHS: Mapping[DevicePath, PathNeeds] = {
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What a pass for somebody who works here lasts, in minutes, and whether it works once."""
+    """What a pass for somebody who works here lasts, in minutes, how little would do, and whether it works once."""
 
     minutes: int
+    least: int
     is_usable_once: bool
 
 
 ERRANDS: Mapping[Purpose, Errand] = {
-    Purpose.SPARE_KEY: Errand(60, is_usable_once=True),
-    Purpose.SECURITY_INFO: Errand(60, is_usable_once=True),
-    Purpose.AUTHENTICATOR: Errand(60, is_usable_once=True),
-    Purpose.SINGLE_DAY: Errand(9 * 60, is_usable_once=False),
+    Purpose.SPARE_KEY: Errand(60, 60, is_usable_once=True),
+    Purpose.SECURITY_INFO: Errand(60, 60, is_usable_once=True),
+    Purpose.AUTHENTICATOR: Errand(60, 60, is_usable_once=True),
+    Purpose.SINGLE_DAY: Errand(9 * 60, 4 * 60, is_usable_once=False),
 }
-"""The other purposes are sized by their device paths. Registering must end ten minutes after a one-time sign-in
-(Microsoft Learn, "Configure Temporary Access Pass")."""
+"""The other purposes are sized by their device paths. Registering must end ten minutes after a one-time sign-in, and no
+pass lasts longer than eight hours unless the tenant raises its maximum (Microsoft Learn, "Configure Temporary Access
+Pass")."""
+
+BEGUN_WITHIN = timedelta(hours=1)
+"""How late somebody who works here may begin with new devices: they have called, and need not arrive first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,10 +267,11 @@ def fit(event: HireEvent, opens_at: datetime, policy: Policy, rules: PlanRules, 
 def _needs(event: HireEvent, rules: PlanRules) -> tuple[int, int, bool]:
     """Minutes at least, minutes wanted, and whether once is enough."""
     if errand := ERRANDS.get(event.purpose):
-        return errand.minutes, errand.minutes, errand.is_usable_once
+        return errand.least, errand.minutes, errand.is_usable_once
     needed = steps_minutes(event.device_paths, rules)
+    window = BEGUN_WITHIN if event.purpose is Purpose.DEVICES else rules.arrival_window
     once = rules.one_time_where_possible and all(PATHS[path].one_time_allowed for path in event.device_paths)
-    return needed, _up(needed + rules.arrival_window // timedelta(minutes=1)), once
+    return needed, _up(needed + window // timedelta(minutes=1)), once
 
 
 def _up(minutes: int) -> int:

@@ -68,7 +68,7 @@ def record_cancellation(
 
 
 def _of_nobody(case: Case) -> Mapping[str, Any]:
-    """A number was approved for the person it was shown for; while there are passes, whose they are is still to know."""
+    """A number was approved for the person it was shown for; while there are passes, whose they are stays known."""
     pinned = ("user_id", "number_shown", "number_approved", "number_approved_at")
     return dict.fromkeys(("user_seen",) if case.claims else ("user_seen", *pinned))
 

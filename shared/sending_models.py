@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from shared.api_models import Model, Reasoned
+from shared.api_fields import Model, Reasoned
 
 type Events = Annotated[list[dict[str, Any]], Field(min_length=1, max_length=100)]
 

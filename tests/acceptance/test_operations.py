@@ -92,10 +92,10 @@ async def test_operators_at_work(desk: Desk) -> None:
         ("reissue", READER, first, False, WHY),
         ("reissue", OPERATOR, first, True, WHY),
         ("cancel", OPERATOR, first, True, WHY),
-        ("pause", OPERATOR, "", True, WHY),
+        ("pause", OPERATOR, "600 minutes", True, WHY),
         ("resume", OPERATOR, "", True, WHY),
-        ("approve", OPERATOR, third, False, WHY),
-        ("approve", APPROVER, third, True, WHY),
+        ("approve", OPERATOR, f"{third}, mobile-changed, issuance 2", False, WHY),
+        ("approve", APPROVER, f"{third}, mobile-changed, issuance 2", True, WHY),
     ]
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
     assert rows[0]["at"].startswith(NOW[:13])
@@ -130,8 +130,10 @@ async def a_number_that_changed(desk: Desk, case: str) -> None:
     changed = hired(3, {"mobilePhone": mobile(33)}, id="evt-33", time=desk.stage.stack.clock.now().isoformat())
     await send(desk, changed)
     assert await desk.texts(mobile(33)) == []
-    assert (await desk.act(f"cases/{case}/approve"))[0] == 403
-    assert (await desk.act(f"cases/{case}/approve", APPROVER))[0] == 200
+    seen = (await desk.ask("GET", f"cases/{case}", headers=token(READER, "reader")))[1]["case"]
+    wish = {"code": seen["reason"], "issuance": seen["issuance"]}
+    assert (await desk.act(f"cases/{case}/approve", **wish))[0] == 403
+    assert (await desk.act(f"cases/{case}/approve", APPROVER, **wish))[0] == 200
     await desk.later(21 * MINUTE)
     (approved,) = await desk.texts(mobile(33))
     assert await desk.stage.sign_in(user_id(3), approved)

@@ -31,7 +31,7 @@ def test_what_it_was_refused_for_travels_with_the_yes(api: StandIn, firstpass: C
     ran = firstpass("cases", "approve", ID, *WHY, "--yes")
     assert ran.code == Exit.DONE
     assert f"Approved, against {reason}." in ran.err
-    assert api.bodies(APPROVE) == [{"reason": WHY[1], "code": reason}]
+    assert api.bodies(APPROVE) == [{"reason": WHY[1], "code": reason, "issuance": made_up.refused(2, reason).issuance}]
 
 
 @pytest.mark.parametrize("reason", ["privileged", "not-a-joiner"])

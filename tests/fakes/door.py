@@ -13,10 +13,13 @@ from shared.api_document import with_document
 from shared.audited import Targets
 from shared.doctor import Doctor
 from shared.errands import Errands
+from shared.errors import Reason
 from shared.letters import DeadLetters
 from shared.operations import Operations
 from shared.principal import OBJECT_ID, PRINCIPAL_HEADER
+from shared.run import Rules
 from shared.sendings import Sendings
+from shared.wishes import VOUCHED
 from tests.builders import body, hired
 from tests.fakes.checkup import FakeReports
 from tests.fakes.house import House
@@ -53,13 +56,12 @@ class Said:
         return self.json["code"]
 
 
-def operations_of(house: House, overview: FakeOverview, dead_letters: FakeGauge) -> Operations:
-    outside = house.onboarding.outside
+def operations_of(house: House, overview: FakeOverview, dead_letters: FakeGauge, rules: Rules) -> Operations:
     return Operations(
         ledger=house.ledger,
         overview=overview,
         clock=house.clock,
-        rules=replace(outside.rules, single_day_passes=True),
+        rules=rules,
         hourly_budget=house.ledger.budget,
         joiners_queue=house.depth_notes,
         dead_letters=dead_letters,
@@ -67,10 +69,9 @@ def operations_of(house: House, overview: FakeOverview, dead_letters: FakeGauge)
     )
 
 
-def every_act(house: House, overview: FakeOverview, gauge: FakeGauge) -> tuple[Act, ...]:
+def every_act(house: House, overview: FakeOverview, gauge: FakeGauge, rules: Rules) -> tuple[Act, ...]:
     """The acts as wiring.py has them."""
-    outside, name_case = house.onboarding.outside, house.onboarding.name_case
-    rules = replace(outside.rules, single_day_passes=True)
+    name_case = house.onboarding.name_case
     errands = Errands(
         ledger=house.ledger,
         clock=house.clock,
@@ -84,7 +85,7 @@ def every_act(house: House, overview: FakeOverview, gauge: FakeGauge) -> tuple[A
     dead_letters = DeadLetters(
         letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=rules
     )
-    acts = acts_of(operations_of(house, overview, gauge)) + acts_on_letters(dead_letters)
+    acts = acts_of(operations_of(house, overview, gauge, rules)) + acts_on_letters(dead_letters)
     acts += acts_of_the_doctor(Doctor(reports=FakeReports(), clock=house.clock))
     return with_document(acts + acts_in_hrs_place(errands, sendings))
 
@@ -92,12 +93,13 @@ def every_act(house: House, overview: FakeOverview, gauge: FakeGauge) -> tuple[A
 class Door:
     """What operators reach, over the fakes of `house`."""
 
-    def __init__(self, house: House | None = None, *, vouches: bool = True) -> None:
+    def __init__(self, house: House | None = None, *, vouches: bool = True, single_day_passes: bool = True) -> None:
         self.house = house or House()
         self.overview = FakeOverview(self.house.ledger, self.house.clock)
         self.audit = FakeAudit()
         self.dead_letters = FakeGauge(self.house.clock)
-        self.acts = every_act(self.house, self.overview, self.dead_letters)
+        rules = replace(self.house.onboarding.outside.rules, single_day_passes=single_day_passes)
+        self.acts = every_act(self.house, self.overview, self.dead_letters, rules)
         self.api = Api(
             acts=self.acts,
             audit=self.audit,
@@ -123,6 +125,13 @@ class Door:
         chosen = method or ("GET" if body is None else "POST")
         status, text = await self.api.answer(chosen, path, query, told, sent)
         return Said(int(status), text)
+
+    async def approve(self, who: str = APPROVER, why: str = WHY, **changes: Any) -> Said:
+        """A yes to what the house's one case was refused for, as whoever looks at it now sees it."""
+        case = self.house.case
+        code = case.reason if case.reason in VOUCHED else Reason.MOBILE_CHANGED
+        wish = {"reason": why, "code": code, "issuance": case.issuance or 1} | changes
+        return await self.ask(f"cases/{self.house.case_id}/approve", wish, who=who)
 
     async def act(self, name: str, who: str = OPERATOR, why: str = WHY) -> Said:
         """An act on the house's one case."""

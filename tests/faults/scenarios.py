@@ -114,7 +114,8 @@ def _fails_for_long(world: World) -> None:
 
 
 def _operations(world: World) -> Operations:
-    usual = operations_of(world.house, FakeOverview(world.ledger, world.clock), FakeGauge(world.clock))
+    rules = world.house.onboarding.outside.rules
+    usual = operations_of(world.house, FakeOverview(world.ledger, world.clock), FakeGauge(world.clock), rules)
     return replace(usual, ledger=world.outside.ledger)
 
 

@@ -18,7 +18,8 @@ from tests.fakes.house import House
 from tests.fakes.letters import FakeLetters, FakeTurns
 
 PERSON = "aaaaaaaa-0000-4000-8000-000000000001"
-WISH = {"reason": "directory corrected", "run": "0" * 32}
+RUN = "0" * 32
+WISH = {"reason": "directory corrected", "run": RUN}
 
 
 @dataclass
@@ -72,11 +73,22 @@ async def test_stats_is_no_sequence_number() -> None:
 
 async def test_a_query_is_in_the_words_of_the_wire() -> None:
     desk = Desk()
-    for query, count in (("reason=TTLExpiredException&limit=5", 1), ("minReplays=1", 0), ("since=2026-12-01", 0)):
+    for query, count in (
+        ("reason=TTLExpiredException&limit=5", 1),
+        ("minReplays=1", 0),
+        ("since=2026-12-01T00:00:00Z", 0),
+    ):
         status, page = await desk.ask("reader", "GET", "dead-letters", query=query)
         assert (status, len(page["letters"]), page["nextAfter"]) == (200, count, None)
     assert (await desk.ask("reader", "GET", "dead-letters", query=f"after={2**63 - 1}"))[0] == 200
-    for query in ("devicePath=typewriter", f"after={2**63}", "after=-1"):
+    for query in (
+        "since=2026-12-01",
+        "since=1764547200",
+        "limit=1_0",
+        "devicePath=typewriter",
+        f"after={2**63}",
+        "after=-1",
+    ):
         assert (await desk.ask("reader", "GET", "dead-letters", query=query))[0] == 400
 
 
@@ -86,7 +98,7 @@ async def test_readers_change_nothing_and_their_try_is_in_the_audit(verb: str) -
     status, problem = await desk.ask("reader", "POST", f"dead-letters/{verb}", {"sequences": [1], **WISH})
     assert (status, problem["code"]) == (403, "role-missing")
     (entry,) = desk.book.entries
-    assert (entry.act, entry.allowed, entry.target) == (f"{verb}_letters", False, "letters 1 to 1, 1")
+    assert (entry.act, entry.allowed, entry.target) == (f"{verb}_letters", False, f"letters 1, run {RUN}")
     assert desk.letters.calls == []
 
 
@@ -94,7 +106,7 @@ async def test_force_takes_an_approver() -> None:
     desk, wish = Desk(replays=3), {"sequences": [1], "force": True, **WISH}
     status, problem = await desk.ask("operator", "POST", "dead-letters/replay", wish)
     assert (status, problem["code"]) == (403, "role-missing")
-    assert [entry.allowed for entry in desk.book.entries] == [True, False]
+    assert [(entry.allowed, entry.ended) for entry in desk.book.entries] == [(True, None), (False, "role-missing")]
     assert desk.letters.calls == []
     told = (await desk.ask("operator", "POST", "dead-letters/replay", wish | {"force": False}))[1]
     assert told["letters"] == [{"sequence": 1, "outcome": "capped", "why": None}]
@@ -106,7 +118,7 @@ async def test_the_audit_says_which_letters_and_nothing_from_the_wire_that_is_no
     desk = Desk()
     await desk.ask("operator", "POST", "dead-letters/discard", {"sequences": [7, 3, 5], **WISH})
     await desk.ask("reader", "POST", "dead-letters/discard", {"sequences": ["+491713920001"], **WISH})
-    assert [entry.target for entry in desk.book.entries] == ["letters 3 to 7, 3", ""]
+    assert [entry.target for entry in desk.book.entries] == [f"letters 7 3 5, run {RUN}", f"run {RUN}"]
 
 
 @pytest.mark.parametrize(

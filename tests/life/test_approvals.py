@@ -37,7 +37,7 @@ def is_refused(door: Door, reason: str = "already-registered") -> bool:
 async def approved(**changes: Any) -> Door:
     """The same, vouched for; the pass is out."""
     door = await refused(**changes)
-    assert (await door.act("approve", APPROVER)).json["state"] == "announced"
+    assert (await door.approve()).json["state"] == "announced"
     await door.house.live(door.house.clock.now() + 5 * MINUTE)
     assert door.house.case.state is State.SENT
     return door
@@ -112,7 +112,7 @@ async def test_set_up_that_stopped_half_way_is_told_by_what_is_new() -> None:
 async def test_one_method_more_than_was_vouched_for_is_refused_again() -> None:
     door = await refused()
     now_has(door, *HAD, "phone")
-    await door.act("approve", APPROVER)
+    await door.approve()
     await door.house.live(DUE + 5 * MINUTE)
     assert is_refused(door)
     assert door.house.texts == []
@@ -139,7 +139,7 @@ ELSE: dict[str, tuple[dict[str, Any], str]] = {
 async def test_every_other_rail_runs_again(changes: dict[str, Any], reason: str) -> None:
     door = await refused()
     now_has(door, **changes)
-    assert (await door.act("approve", APPROVER)).status == 200
+    assert (await door.approve()).status == 200
     await door.house.live(DUE + 5 * MINUTE)
     assert is_refused(door, reason)
     assert door.house.texts == []
@@ -150,7 +150,7 @@ async def test_somebody_privileged_is_never_approved() -> None:
     now_has(door, has_role=True)
     await door.house.hire()
     assert is_refused(door, "privileged")
-    assert (await door.act("approve", APPROVER)).code == "nothing-to-approve"
+    assert (await door.approve()).code == "nothing-to-approve"
 
 
 async def test_who_gets_rights_before_it_opens_loses_the_pass() -> None:
@@ -194,7 +194,7 @@ async def test_a_new_round_needs_its_own(follows: Callable[[Door], Any]) -> None
 
 async def test_it_is_for_that_person_and_nobody_hr_names_instead() -> None:
     door = await refused()
-    assert (await door.act("approve", APPROVER)).status == 200
+    assert (await door.approve()).status == 200
     door.house.directory.add(facts(user_id=OTHER, methods=HAD))
     await again(door, {"user": {"id": OTHER}})
     assert is_refused(door)
@@ -203,7 +203,7 @@ async def test_it_is_for_that_person_and_nobody_hr_names_instead() -> None:
 
 async def test_what_changes_nothing_about_the_round_leaves_it() -> None:
     door = await refused(now=DUE - 2 * HOUR)
-    assert (await door.act("approve", APPROVER)).status == 200
+    assert (await door.approve()).status == 200
     await again(door, {"devicePaths": ["autopilot"]})
     await door.house.live(DUE + 20 * MINUTE)
     assert door.house.newest_works()
@@ -224,11 +224,11 @@ async def test_a_number_that_was_approved_lets_no_methods_through() -> None:
 
 async def test_an_approver_without_a_hand_in_it_approves_and_says_why() -> None:
     door = await refused()
-    assert (await door.act("approve", OPERATOR)).code == "role-missing"
+    assert (await door.approve(OPERATOR)).code == "role-missing"
     assert (await door.ask(f"cases/{door.house.case_id}/approve", {}, who=APPROVER)).code == "bad-input"
     assert (await door.act("reissue", APPROVER)).status == 200
     await door.house.live(DUE + 5 * MINUTE)
-    assert (await door.act("approve", APPROVER)).code == "own-change"
+    assert (await door.approve()).code == "own-change"
     assert is_refused(door)
     first = door.audit.entries[0]
     assert (first.act, first.allowed, first.why) == ("approve", False, WHY)
@@ -236,12 +236,11 @@ async def test_an_approver_without_a_hand_in_it_approves_and_says_why() -> None:
 
 async def test_a_yes_to_something_else_approves_nothing() -> None:
     door = await refused()
-    wish = {"reason": WHY, "code": "mobile-changed"}
-    path = f"cases/{door.house.case_id}/approve"
-    assert (await door.ask(path, wish, who=APPROVER)).code == "nothing-to-approve"
-    assert (await door.ask(path, wish | {"code": "privileged"}, who=APPROVER)).code == "bad-input"
+    assert (await door.approve(code="mobile-changed")).code == "nothing-to-approve"
+    assert (await door.approve(issuance=door.house.case.issuance - 1 or 9)).code == "nothing-to-approve"
+    assert (await door.approve(code="privileged")).code == "bad-input"
     assert is_refused(door)
-    assert (await door.ask(path, wish | {"code": "already-registered"}, who=APPROVER)).status == 200
+    assert (await door.approve()).status == 200
 
 
 async def test_a_case_tells_what_was_there_and_what_was_approved() -> None:
@@ -249,7 +248,7 @@ async def test_a_case_tells_what_was_there_and_what_was_approved() -> None:
     shown = f"cases/{door.house.case_id}"
     case = (await door.ask(shown, who=READER)).json["case"]
     assert (case["registered"], case["approved"]) == (["fido2", "microsoftAuthenticator"], [])
-    await door.act("approve", APPROVER)
+    await door.approve()
     await door.house.live(DUE + 5 * MINUTE)
     told = (await door.ask(shown, who=READER)).json
     assert (told["case"]["registered"], told["case"]["approved"]) == (
@@ -262,9 +261,9 @@ async def test_a_case_tells_what_was_there_and_what_was_approved() -> None:
 
 async def test_an_approval_whose_wake_row_was_never_written_is_woken_by_asking_again() -> None:
     door = await refused()
-    await door.act("approve", APPROVER)
+    await door.approve()
     door.house.ledger.agenda.clear()
     door.house.clock.advance(10 * MINUTE)
-    assert (await door.act("approve", APPROVER)).code == "own-change"
+    assert (await door.approve()).code == "nothing-to-approve"
     await door.house.live(door.house.clock.now() + 10 * MINUTE)
     assert door.house.case.state is State.SENT

@@ -16,6 +16,8 @@ from shared.principal import OperatorRole, Principal
 from shared.states import State
 from shared.wishes import Unable
 from tests.builders import NUMBER, USER_ID, body, facts, hired, policy
+from tests.fakes import door
+from tests.fakes.door import Door
 from tests.fakes.house import House
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -39,7 +41,11 @@ async def opened(house: House, purpose: str, who: Principal = OPERATOR, **wish: 
     errands = Errands(
         ledger=house.ledger,
         clock=house.clock,
-        rules=replace(house.onboarding.outside.rules, single_day_passes=wish.pop("single_day_passes", False)),
+        rules=replace(
+            house.onboarding.outside.rules,
+            single_day_passes=wish.pop("single_day_passes", False),
+            rehearsal=wish.pop("rehearsal", False),
+        ),
         time_zone="Europe/Amsterdam",
         name_case=house.onboarding.name_case,
     )
@@ -86,12 +92,12 @@ async def test_security_info_is_done_with_any_new_method(kind: str, made_it: boo
     assert (house.case.state is State.ONBOARDED) is made_it
 
 
-async def test_devices_are_sized_as_a_joiners() -> None:
+async def test_devices_are_sized_as_a_joiners_and_begun_within_the_hour() -> None:
     house = staff()
     await opened(house, "devices", devicePaths=["apple-business-manager", "autopilot"])
     await house.live(NOW + 5 * MINUTE)
     (tap,) = house.directory.created
-    assert (tap.lifetime_in_minutes, tap.is_usable_once) == (555, False)
+    assert (tap.lifetime_in_minutes, tap.is_usable_once) == (255, False)
 
 
 async def test_a_single_day_wants_the_setting_and_an_approver() -> None:
@@ -104,6 +110,23 @@ async def test_a_single_day_wants_the_setting_and_an_approver() -> None:
     await house.live(NOW + 5 * MINUTE)
     (tap,) = house.directory.created
     assert (tap.lifetime_in_minutes, tap.is_usable_once) == (540, False)
+
+
+@pytest.mark.parametrize(("longest", "lasts"), [(480, [480]), (240, [240]), (225, [])])
+async def test_a_single_day_is_as_long_as_the_tenant_allows(longest: int, lasts: list[int]) -> None:
+    house = staff()
+    house.directory.tenant = policy(minimum_lifetime_in_minutes=10, maximum_lifetime_in_minutes=longest)
+    await opened(house, "single-day", APPROVER, single_day_passes=True)
+    await house.live(NOW + 5 * MINUTE)
+    assert [tap.lifetime_in_minutes for tap in house.directory.created] == lasts
+    assert house.reasons == ([] if lasts else ["policy-too-short"])
+
+
+async def test_in_rehearsal_nobody_is_promised_a_pass() -> None:
+    house = staff()
+    with pytest.raises(Unable, match="rehearsal"):
+        await opened(house, "spare-key", rehearsal=True)
+    assert house.ledger.cases == {}
 
 
 @pytest.mark.parametrize("purpose", ["spare-key", "security-info", "authenticator", "devices", "single-day"])
@@ -161,3 +184,28 @@ def test_no_event_of_hr_can_ask_for_another_purpose() -> None:
 async def test_onboarding_is_not_a_purpose_to_ask_for() -> None:
     with pytest.raises(ValueError, match="purpose"):
         await opened(staff(), "onboarding")
+
+
+async def asks(house: House, act: str, who: str, *, single_day_passes: bool) -> str:
+    """What becomes of an operator's act on the case, as a code or the state after it."""
+    door = Door(house, single_day_passes=single_day_passes)
+    said = await door.act(act, who)
+    return said.json.get("code") or said.json["state"]
+
+
+async def test_another_day_wants_an_approver_and_the_setting_again() -> None:
+    house = staff()
+    await opened(house, "single-day", APPROVER, single_day_passes=True)
+    await house.live(NOW + 5 * MINUTE)
+    assert await asks(house, "reissue", door.OPERATOR, single_day_passes=True) == "role-missing"
+    assert await asks(house, "reissue", door.APPROVER, single_day_passes=False) == "single-day-off"
+    assert house.directory.works(USER_ID, house.texts[-1])
+    assert await asks(house, "reissue", door.APPROVER, single_day_passes=True) == "announced"
+
+
+async def test_an_old_wish_keeps_the_pass_it_has() -> None:
+    house = staff()
+    await opened(house, "devices", devicePaths=["autopilot", "apple-business-manager"])
+    await house.live(NOW + 4 * HOUR + MINUTE)
+    assert await asks(house, "reissue", door.OPERATOR, single_day_passes=False) == "event-too-old"
+    assert house.directory.works(USER_ID, house.texts[-1])

@@ -206,6 +206,8 @@ WRONG: list[tuple[str, object]] = [
     *(("specversion", it) for it in ("0.3", "1", "1.0.0", "")),
     *((name, it) for name in ("id", "source", "subject") for it in (*EMPTY, "a\u0000b", "a\nb", "x" * 257)),
     *((name, it) for name in ("id", "source", "subject") for it in ("\u202ea", "a\u200f", "\ud800", "\ufeffa")),
+    ("source", "/operators"),
+    *(("sentby", it) for it in (None, *EMPTY, "Ann [bold]", "+49 171 3920001", USER_ID + "x")),
     *(("time", it) for it in (*EMPTY, *BAD_MOMENTS, "2026-11-20T12:05:01Z", "2028-11-20T09:12:00Z", "x" * 10_000)),
     ("data.user", {}),
     ("data.user", {"mail": "a@contoso.com"}),

@@ -1,6 +1,7 @@
 """HTTP functions behind the host's front: real processes, real runtime, raw requests."""
 
 import asyncio
+import base64
 import http.client
 import json
 import signal
@@ -93,6 +94,22 @@ def test_headers_both_ways(app: App) -> None:
     assert seen["url"] == "http://pass.example/api/receipts?a=1"
     _, headers, _ = ask(app.hosts[0], "POST", "/api/receipts", b"")
     assert (headers["content-type"], headers["x-a"]) == ("application/json", "b")
+
+
+def test_who_asks_is_told_by_the_front_alone(app: App) -> None:
+    def token(text: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer sandbox.{base64.urlsafe_b64encode(text.encode()).decode().rstrip('=')}"}
+
+    forged = {"X-MS-CLIENT-PRINCIPAL": "forged", "X-MS-CLIENT-PRINCIPAL-ID": "forged", "X-Ms-Token-Aad-Id-Token": "x"}
+    assert not [name for name in receipt(app.hosts[0], headers=forged)["headers"] if name.startswith("x-ms-")]
+    seen = receipt(app.hosts[0], headers=forged | token('{"oid": "1", "roles": ["reader"]}'))["headers"]
+    told = json.loads(base64.b64decode(seen["x-ms-client-principal"]))
+    assert [(claim["typ"].rpartition("/")[2], claim["val"]) for claim in told["claims"]] == [
+        ("objectidentifier", "1"), ("roles", "reader"),
+    ]  # fmt: skip
+    assert (told["auth_typ"], told["role_typ"].rpartition("/")[2]) == ("aad", "role")
+    for text in ("", "{", "[]", "7", '{"oid": 1}', '{"oid": "1", "roles": 7}'):
+        assert ask(app.hosts[0], "POST", "/api/receipts", b"x", token(text))[0] == 401
 
 
 def test_a_body_of_unknown_length_is_not_passed_on_as_in_azure(app: App) -> None:
