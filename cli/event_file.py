@@ -1,13 +1,13 @@
 """A file of events that HR could have sent: a JSON array, one event a line (ndjson), or a CSV of an export."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from cli.event_rows import rows_of
+from cli.event_rows import Wrong, rows_of
 from cli.exits import CommandError, Exit
 from shared.sending_models import JudgeEvents
 
@@ -23,12 +23,11 @@ class Placed:
     event: dict[str, Any] = field(repr=False)
 
 
-def read_events(file: Path, source: str | None) -> list[Placed]:
-    """The events of a file, none if one of them is none; whether they are right is the app's to judge.
+def read_events(file: Path, source: str | None) -> tuple[list[Placed], list[str]]:
+    """The events of a file in their order, and what is wrong with the others; what an event says is the app's to judge.
 
     Raises:
-        CommandError: it cannot be read, holds nothing, or holds what is no event; places and fields are named, and no
-            value is repeated.
+        CommandError: it cannot be read, or holds nothing; no value is repeated.
     """
     text, written = _read(file)
     begins = text.lstrip()[:1]
@@ -43,11 +42,33 @@ def read_events(file: Path, source: str | None) -> list[Placed]:
             found = _of_lines(text)
         case _:
             found = ((f"line {line}", event) for line, event in rows_of(text, source, written))
-    placed = list(found)
-    refuse([f"{place}: {wrong}" for place, event in placed if (wrong := _wrong_with(event))], len(placed))
-    if not placed:
+    events, wrong = _sorted_out(found)
+    if not events and not wrong:
         raise CommandError(f"{file} holds no event.", Exit.USAGE)
-    return [Placed(place, event) for place, event in placed if isinstance(event, dict)]
+    return events, wrong
+
+
+def _sorted_out(found: Iterable[tuple[str, object]]) -> tuple[list[Placed], list[str]]:
+    """What can travel as an event, and what cannot, each with its place."""
+    events: list[Placed] = []
+    wrong: list[str] = []
+    ids: dict[tuple[str, str], str] = {}
+    for place, event in found:
+        if what := _wrong_with(event) or _said_before(event, place, ids):
+            wrong.append(f"{place}: {what}")
+        elif isinstance(event, dict):
+            events.append(Placed(place, event))
+    return events, wrong
+
+
+def _said_before(event: object, place: str, ids: dict[tuple[str, str], str]) -> str:
+    """Whether an event has the id of an earlier one: which of the two counts, nobody could say."""
+    match event:
+        case {"source": str(source), "id": str(name)}:
+            first = ids.setdefault((source, name), place)
+            return f"id: stands in {first} too" if first != place else ""
+        case _:
+            return ""
 
 
 def refuse(wrong: Sequence[str], total: int) -> None:
@@ -87,6 +108,10 @@ def _of_array(text: str) -> Iterator[tuple[str, object]]:
 
 
 def _of_lines(text: str) -> Iterator[tuple[str, object]]:
+    """One event a line; or one alone over many lines."""
+    if isinstance(alone := _event_or_none(text), dict):
+        yield f"line {text[: text.index('{')].count('\n') + 1}", alone
+        return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield f"line {number}", _event_or_none(line)
@@ -103,21 +128,25 @@ def _json(text: str) -> Any:  # noqa: ANN401 - JSON
     return json.loads(text, object_pairs_hook=_unique)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) != len(pairs):
-        raise ValueError
-    return found
+class _Twice:
+    """In the place of an object that has a name twice: which of the two is meant?"""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Twice:
+    return found if len(found := dict(pairs)) == len(pairs) else _Twice()
 
 
 def _wrong_with(event: object) -> str:
-    """What keeps an event from travelling at all; a text is what is wrong with a row already."""
-    if isinstance(event, str):
-        return event
+    """What keeps an event from travelling at all."""
+    if isinstance(event, Wrong):
+        return event.what
     if not isinstance(event, dict):
         return "not a JSON object with every name once"
     try:
         json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
         JudgeEvents.model_construct(events=[event]).model_dump(mode="json")
+    except TypeError:
+        return "not a JSON object with every name once"
     except (ValueError, RecursionError):
         return "holds what JSON cannot carry"
     return f"larger than {LARGEST} bytes" if len(json.dumps(event)) > LARGEST else ""

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -27,7 +28,14 @@ COLUMNS: Final = (*ENVELOPE, *USERS, *DATA)
 HIRED: Final = "joiner.hired.v1"
 
 
-def rows_of(text: str, source: str | None, written: datetime) -> Iterator[tuple[int, dict[str, Any] | str]]:
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """In the place of an event: why a row is none."""
+
+    what: str
+
+
+def rows_of(text: str, source: str | None, written: datetime) -> Iterator[tuple[int, dict[str, Any] | Wrong]]:
     """The event of every row that is not blank, or what is wrong with it, each with its line.
 
     `written` is the time of rows that give none: the same file says the same thing at the same time, however often.
@@ -42,12 +50,12 @@ def rows_of(text: str, source: str | None, written: datetime) -> Iterator[tuple[
         if not any(cells):
             continue
         if len(cells) != len(columns):
-            yield line, f"{len(cells)} cells, where the first line names {len(columns)} columns"
+            yield line, Wrong(f"{len(cells)} cells, where the first line names {len(columns)} columns")
             continue
         given = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
         hire = given.get("source", source), given.get("subject", "")
         first = line if "time" in given else timeless.setdefault(hire, line)
-        again = f"subject: stands in line {first} too; only with a time does one replace the other"
+        again = Wrong(f"subject: stands in line {first} too; only with a time does one replace the other")
         yield line, _event(given, source, written) if first == line else again
 
 

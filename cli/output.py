@@ -73,9 +73,15 @@ def clean(text: str) -> str:
 
 
 def progress(console: Console) -> Progress:
-    """A bar on stderr; what goes to stdout meanwhile stays there."""
+    """A bar on stderr, where somebody looks; what goes to stdout meanwhile stays there."""
     columns = SpinnerColumn(), TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn()
-    return Progress(*columns, TimeElapsedColumn(), console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+    return Progress(
+        *(*columns, TimeElapsedColumn()),
+        console=console,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+        disable=not console.is_terminal,
+    )
 
 
 def show[Row: BaseModel](rows: Iterable[Row], sheet: Sheet[Row], output: Output) -> None:

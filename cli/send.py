@@ -1,6 +1,7 @@
 """`firstpass send`: a file of events, sent in HR's place; all of them or, while one is wrong, none."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,8 +16,7 @@ from cli.moments import on_two_lines
 from cli.options import Yes, client_of
 from cli.output import Column, Output, Sheet, messages, progress, say, show
 from cli.questions import confirm
-from shared.api_fields import Model
-from shared.sending_models import EventJudgements, JudgeEvents, SendEvents
+from shared.sending_models import EventJudgement, EventJudgements, JudgeEvents, SendEvents
 
 AT_ONCE: Final = 100
 """Events in a request."""
@@ -25,21 +25,39 @@ BYTES_AT_ONCE: Final = 200 * 1024
 """Bytes of events in a request; the app takes 256 KB with what is around them."""
 
 
-class Planned(Model):
-    """An event of a file, and what becomes of it: its case, and when, where the joiner is."""
+EFFECTS: Final = {
+    "new": "a new case",
+    "news": "changes its case",
+    "again": "tries again what was refused or called off",
+    "nothing": "changes nothing",
+}
+
+
+COUNTED: Final = {
+    "new": "new",
+    "news": "that change their cases",
+    "again": "that try again what was refused or called off",
+    "nothing": "that change nothing",
+}
+
+
+class Planned(EventJudgement):
+    """An event of a file, whom HR knows it by, and what becomes of it."""
 
     place: str
-    case_id: str | None = None
-    goes_out: str | None = None
-    opens: str | None = None
+    subject: str
 
 
 PLANNED: Final = Sheet(
     Planned,
     (
-        Column[Planned]("event", lambda row: row.place, whole=True),
+        Column[Planned]("event", lambda row: f"{row.place}\n{row.subject}", whole=True),
+        Column[Planned]("what it does", lambda row: EFFECTS.get(row.effect or "", "")),
         Column[Planned]("goes out", lambda row: on_two_lines(row.goes_out or "called off"), whole=True),
         Column[Planned]("opens", lambda row: on_two_lines(row.opens or "")),
+        Column[Planned]("lasts", lambda row: _hours(row.lasts_minutes), wide=True),
+        Column[Planned]("devices", lambda row: "\n".join(row.device_paths), wide=True),
+        Column[Planned]("by", lambda row: row.channel or "", wide=True),
         Column[Planned]("case", lambda row: row.case_id or "", wide=True),
     ),
 )
@@ -64,40 +82,57 @@ def send(
     """
     if not reason and not dry_run:
         raise CommandError("Sending needs a --reason; --dry-run needs none.", Exit.USAGE)
-    events = read_events(file, source)
+    events, wrong = read_events(file, source)
     with client_of(context) as client:
-        planned = _judged(client, events)
+        planned = _judged(client, events, wrong)
         if dry_run or output:
             show(planned, PLANNED, output or Output.TABLE)
         if dry_run or not reason:
-            say(f"Nothing was sent. All {len(events)} events are right.")
+            say(f"Nothing was sent. All {len(events)} events are right: {_told(planned)}.")
             return
-        confirm(f"Send {len(events)} events in HR's place.", str(len(events)), yes=yes)
+        confirm(f"Send {len(events)} events in HR's place: {_told(planned)}.", str(len(events)), yes=yes)
         end = _send(client, events, reason)
     if end is not Exit.DONE:
         raise typer.Exit(end)
 
 
-def _judged(client: Client, events: Sequence[Placed]) -> list[Planned]:
+def _told(planned: Sequence[Planned]) -> str:
+    """What the events do, counted."""
+    counts = Counter(one.effect for one in planned)
+    return ", ".join(f"{counts[effect]} {words}" for effect, words in COUNTED.items() if counts[effect])
+
+
+def _hours(minutes: int | None) -> str:
+    return f"{minutes // 60} h {minutes % 60:02}" if minutes else ""
+
+
+def _judged(client: Client, events: Sequence[Placed], wrong: Sequence[str]) -> list[Planned]:
     """What would become of every event.
 
     Raises:
-        CommandError: one of them is wrong; every place and field is named.
+        CommandError: one of them is wrong; every place and field is named, also those that were `wrong` already.
     """
     planned: list[Planned] = []
-    wrong: list[str] = []
+    found = list(wrong)
     with progress(messages()) as bar:
         task = bar.add_task("judging", total=len(events))
         for page in _pages(events):
             answer = client.post("events/judge", EventJudgements, JudgeEvents.model_construct(events=_bare(page)))
-            wrong += _wrong(page, answer)
-            planned += [
-                Planned(place=page[one.at].place, case_id=one.case_id, goes_out=one.goes_out, opens=one.opens)
-                for one in answer.events
-            ]
+            found += _wrong(page, answer)
+            planned += [_planned(page[one.at], one) for one in answer.events]
             bar.advance(task, len(page))
-    refuse(wrong, len(events))
+    refuse(sorted(found, key=_line), len(events) + len(wrong))
     return planned
+
+
+def _planned(one: Placed, judged: EventJudgement) -> Planned:
+    subject = one.event.get("subject")
+    return Planned(place=one.place, subject=subject if isinstance(subject, str) else "", **judged.model_dump())
+
+
+def _line(wrong: str) -> int:
+    """The number of its place: `line 4: …`."""
+    return int(wrong.partition(":")[0].rpartition(" ")[2])
 
 
 def _send(client: Client, events: Sequence[Placed], reason: str) -> Exit:
@@ -124,7 +159,8 @@ def _close(sent: int, total: int, ended: CommandError | None) -> Exit:
     """Say what came of it, and how the command ends."""
     if ended and not sent:
         raise ended
-    say(f"{sent} of {total} events are on the queue. The same file again sends the others, and changes nothing else.")
+    others = "" if sent == total else " The same file again sends the others, and changes nothing else."
+    say(f"{sent} of {total} events are on the queue.{others}")
     if ended:
         say(str(ended), "red")
         return Exit.PARTLY

@@ -35,6 +35,20 @@ def trusted_number(facts: Facts, event: HireEvent, rules: GuardRules) -> str:
     return first
 
 
+def check_given(event: HireEvent, rules: GuardRules) -> None:
+    """Whether the number an event gives could be sent to, as far as the event alone can tell.
+
+    Raises:
+        Refused: one of the `mobile-…` reasons.
+    """
+    if rules.number_source is NumberSource.DIRECTORY:
+        return
+    if given := _present(event.mobile_phone):
+        _number(given, rules)
+    elif rules.number_source is NumberSource.BOTH:
+        raise Refused(Reason.MOBILE_MISSING)
+
+
 def _present(number: str | None) -> str | None:
     return number if number and number.strip() else None
 

@@ -264,6 +264,11 @@ def fit(event: HireEvent, opens_at: datetime, policy: Policy, rules: PlanRules, 
     )
 
 
+def wanted_minutes(event: HireEvent, rules: PlanRules) -> int:
+    """How long a pass for this event is to last, before the tenant's policy has a say."""
+    return _needs(event, rules)[1]
+
+
 def _needs(event: HireEvent, rules: PlanRules) -> tuple[int, int, bool]:
     """Minutes at least, minutes wanted, and whether once is enough."""
     if errand := ERRANDS.get(event.purpose):

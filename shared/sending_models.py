@@ -1,11 +1,13 @@
 """What operators send and get when they send events in HR's place, as JSON."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from shared.api_fields import Model, Reasoned
 
+type Effect = Literal["new", "news", "again", "nothing"]
 type Events = Annotated[list[dict[str, Any]], Field(min_length=1, max_length=100)]
 
 
@@ -22,13 +24,24 @@ class SendEvents(Reasoned):
 
 
 class EventJudgement(Model):
-    """What becomes of the event at a place in the list: its case, and when, in the joiner's words; or what is wrong."""
+    """What becomes of the event at a place in the list, or what is wrong with it: `field: what`, joined by `; `.
+
+    `effect` is what it makes of its case as that is now: a `new` one, `news` for one, one that was refused or called
+    off tried `again`, or `nothing`. Times are UTC, and once more in the joiner's words. How long the pass lasts, in
+    minutes, is before the tenant's policy has a say.
+    """
 
     at: int
     wrong: str | None = None
     case_id: str | None = None
-    opens: str | None = None
+    effect: Effect | None = None
+    goes_out_at: datetime | None = None
     goes_out: str | None = None
+    opens_at: datetime | None = None
+    opens: str | None = None
+    lasts_minutes: int | None = None
+    device_paths: list[str] = Field(default=[])
+    channel: str | None = None
 
 
 class EventJudgements(Model):

@@ -177,12 +177,7 @@ def api() -> "Api":
         time_zone=chosen["TIME_ZONE"],
         name_case=fingerprints().case_id,
     )
-    sendings = Sendings(
-        bus=bus(),
-        clock=_clock,
-        rules=_rules(),
-        name_case=fingerprints().case_id,
-    )
+    sendings = Sendings(bus=bus(), ledger=ledger(), clock=_clock, rules=_rules(), name_case=fingerprints().case_id)
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
     doctor = Doctor(reports=TableReports(tables), clock=_clock)
     acts = acts_of(operations) + acts_on_letters(dead_letters()) + acts_in_hrs_place(errands, sendings)

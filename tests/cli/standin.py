@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from shared.api_models import Problem
 from shared.letter_models import Judgement, Judgements, LetterPage, LetterStats, LetterView, ReasonCount
-from shared.sending_models import EventJudgement, EventJudgements
+from shared.sending_models import Effect, EventJudgement, EventJudgements
 
 
 class StandIn:
@@ -23,7 +24,7 @@ class StandIn:
     body, who). Dead letters have a life: `letters` by sequence number, `fates` what becomes of each (replayed
     otherwise), `slow` seconds for each request that changes something, `stop_at` a sequence number at which a run
     stops, `reach` how many letters a request gets to. With `redirects` an answer that is a text is where to go.
-    Events are right unless `wrong` says otherwise by subject; after `sends` requests the bus is gone.
+    Events are right and new unless `wrong` or `effects` tell by subject; after `sends` requests the bus is gone.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class StandIn:
         self.slow, self.redirects = 0.0, False
         self.stop_at, self.reach = 0, 100
         self.wrong: dict[str, str] = {}
+        self.effects: dict[str, Effect] = {}
         self.sends = 1000
         self.asked: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self.begun = threading.Event()
@@ -99,6 +101,12 @@ class StandIn:
             else EventJudgement(
                 at=at,
                 case_id=f"{at:032x}",
+                effect=self.effects.get(event.get("subject", ""), "new"),
+                lasts_minutes=555,
+                device_paths=["autopilot"],
+                channel="sms",
+                goes_out_at=datetime(2026, 11, 30, 15, tzinfo=UTC),
+                opens_at=datetime(2026, 12, 1, 8, tzinfo=UTC),
                 goes_out="Mon 30 Nov 16:00 Europe/Amsterdam",
                 opens="Tue 01 Dec 09:00 Europe/Amsterdam",
             )

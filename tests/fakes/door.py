@@ -79,7 +79,7 @@ def every_act(house: House, overview: FakeOverview, gauge: FakeGauge, rules: Rul
         time_zone="Europe/Amsterdam",
         name_case=name_case,
     )
-    sendings = Sendings(bus=house.bus, clock=house.clock, rules=rules, name_case=name_case)
+    sendings = Sendings(bus=house.bus, ledger=house.ledger, clock=house.clock, rules=rules, name_case=name_case)
     letters = FakeLetters(house.clock)
     letters.put(body(hired()), "TTLExpiredException")
     dead_letters = DeadLetters(
