@@ -1,13 +1,16 @@
 """`./firstpass …`: what the command can do. `--help` teaches it."""
 
+import os
 import sys
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.cases import cases
 from cli.doctor import doctor
-from cli.exits import CommandError
+from cli.exits import CommandError, Exit
 from cli.letters import dlq
 from cli.local import demo, sandbox
 from cli.output import say
@@ -51,11 +54,30 @@ app.add_typer(people, name="people")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command, and end with its exit code."""
+    _make_writable()
     try:
         app(arguments, prog_name="firstpass")
     except CommandError as error:
         say(str(error), "red")
         sys.exit(error.code)
+    except OSError as error:  # a full disk, a closed file: of what is read, errors are told where it is read
+        say(f"The output cannot be written: {error.strerror}.", "red")
+        sys.exit(Exit.ERROR)
+
+
+def _make_writable() -> None:
+    """Terminals that know few letters get marks for the others; who closed stderr wants to hear nothing.
+
+    Raises:
+        SystemExit: stdout is closed, and there is nowhere to put what was asked for.
+    """
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - Python sets it so when it was closed
+        say("stdout is closed: there is nowhere to write to.", "red")
+        sys.exit(Exit.ERROR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 if __name__ == "__main__":

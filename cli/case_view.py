@@ -11,6 +11,10 @@ from cli.output import Column, Sheet, clean, facts
 from cli.story import happenings
 from cli.words import why
 from shared.api_models import CaseStory, CaseView, Contact
+from shared.events import Purpose
+from shared.states import State
+
+WAITING: Final = (State.ANNOUNCED, State.ISSUING)
 
 
 class Shown(CaseStory):
@@ -30,15 +34,15 @@ def joiners_time(case: CaseView) -> str:
 
 
 def message(case: CaseView) -> str:
-    """How the pass went, and what is known of that."""
-    return " ".join(filter(None, (case.channel, case.receipt)))
+    """How the pass went out, if it did, and what is known of that."""
+    return " ".join(filter(None, (case.channel, case.receipt))) if case.sent_at else ""
 
 
 CASES: Final = Sheet(
     CaseView,
     (
         Column[CaseView]("case", lambda case: case.case_id, whole=True),
-        Column[CaseView]("state, why", lambda case: f"{case.state}\n{case.reason or ''}".strip()),
+        Column[CaseView]("state, why", lambda case: "\n".join(filter(None, (case.state, case.reason, _for(case))))),
         Column[CaseView]("next", lambda case: next_step(case).replace(" ", "\n", 1), whole=True),
         Column[CaseView]("joiner's time", lambda case: on_two_lines(joiners_time(case)), wide=True),
         Column[CaseView]("message", message, wide=True),
@@ -49,28 +53,45 @@ CASES: Final = Sheet(
 
 def print_case(shown: Shown, console: Console) -> None:
     """A case for a person: how it stands, then its story, oldest first."""
-    case, zone = shown.case, shown.case.time_zone
-    waits = case.next_step is not None or case.reason is not None
-    pairs = {
+    zone = shown.case.time_zone
+    console.print(facts(_standing(shown.case, zone) | (_personal(shown.contact) if shown.contact else {})))
+    elsewhere = f", here and in {zone}" if zone else ""
+    console.print(Text(f"\nWhat happened{elsewhere}", style="bold"))
+    console.print(timeline(shown))
+
+
+def _standing(case: CaseView, zone: str | None) -> dict[str, str]:
+    """How a case stands: what is over is not told as if it still were."""
+    waits, is_out = case.state in WAITING, case.state == State.SENT
+    return {
         "case": case.case_id,
+        "for": _for(case),
         "state": case.state,
-        "why": f"{why(case.reason)}{f' ({case.reason})' if case.reason else ''}" if waits and _has_why(case) else "",
+        "why": _why(case),
         "next": f"{case.next_step.act} {both(case.next_step.due, zone)}" if case.next_step else "nothing",
-        "opens": both(case.opens_at, zone),
+        "goes out": both(case.deliver_at, zone) if waits else "",
+        "opens": both(case.opens_at, zone) if waits or is_out else "",
         "sent": both(case.sent_at, zone),
-        "ends": both(case.pass_ends_at, zone),
+        "ends": both(case.pass_ends_at, zone) if is_out else "",
         "message": message(case),
-        "passes": f"{case.issuance} asked for, {case.spent} spent",
+        "passes": f"{case.issuance} asked for, {case.spent} came to nothing",
         "devices": ", ".join(case.device_paths),
         "registered": ", ".join(case.registered),
         "approved": ", ".join(case.approved),
         "contact": "kept" if case.contact_kept else "wiped",
-        **(_personal(shown.contact) if shown.contact else {}),
     }
-    console.print(facts(pairs))
-    elsewhere = f", here and in {zone}" if zone else ""
-    console.print(Text(f"\nWhat happened{elsewhere}", style="bold"))
-    console.print(timeline(shown))
+
+
+def _for(case: CaseView) -> str:
+    """What somebody who works here asked for; nothing for a joiner."""
+    return "" if case.purpose is Purpose.ONBOARDING else str(case.purpose)
+
+
+def _why(case: CaseView) -> str:
+    """Why it stands as it does; of one that only waits for its time, that."""
+    if case.reason is None:
+        return why(None) if case.state == State.ANNOUNCED else ""
+    return f"{why(case.reason)} ({case.reason})"
 
 
 def timeline(shown: Shown) -> Table:
@@ -85,14 +106,10 @@ def timeline(shown: Shown) -> Table:
     return made
 
 
-def _has_why(case: CaseView) -> bool:
-    return case.reason is not None or case.state == "announced"
-
-
 def _personal(contact: Contact) -> dict[str, str]:
     return {
         "subject": f"{contact.subject} at {contact.source}",
         "person": contact.user,
         "object id": contact.user_id or "",
-        "number": contact.mobile_phone or "",
+        "number HR gave": contact.mobile_phone or "",
     }

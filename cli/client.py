@@ -21,6 +21,8 @@ ROOT: Final = "/api/operations/"
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 120  # a page of replays goes letter by letter
 
+LOOK: Final = "What was asked for may have happened: look before you ask again."
+
 ENDS: Final[Mapping[int, Exit]] = {
     HTTPStatus.BAD_REQUEST: Exit.USAGE,
     HTTPStatus.UNAUTHORIZED: Exit.NOT_ALLOWED,
@@ -99,11 +101,12 @@ class Client:
             return self._http.request(method, f"{self.url}{ROOT}{path}", headers=headers, **sent)
         except httpx.InvalidURL:
             raise CommandError(f"{self.url} is no address.", Exit.USAGE) from None
-        except httpx.TimeoutException:
-            text = "The app does not answer in time. What was asked for may have happened: look before you ask again."
-            raise CommandError(text, Exit.UNAVAILABLE) from None
-        except httpx.TransportError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):
             raise CommandError(f"Nothing answers at {self.url}.", Exit.UNAVAILABLE) from None
+        except httpx.TimeoutException:
+            raise CommandError(f"The app does not answer in time. {LOOK}", Exit.UNAVAILABLE) from None
+        except httpx.TransportError:
+            raise CommandError(f"The connection broke. {LOOK}", Exit.UNAVAILABLE) from None
 
 
 def _refusal(got: "httpx.Response") -> CommandError:
@@ -114,6 +117,8 @@ def _refusal(got: "httpx.Response") -> CommandError:
     try:
         problem = Problem.model_validate_json(got.content)
     except ValidationError:
+        if got.status_code == HTTPStatus.NOT_FOUND:
+            return CommandError("Something answers there, but not the app: is it the right address?", Exit.USAGE)
         return CommandError(f"The app answers with status {got.status_code} and says no more.", code)
     fields = "".join(f"\n  {name}: {what}" for name, what in (problem.fields or {}).items())
     hint = CONFLICTS.get(problem.code, "")

@@ -171,6 +171,8 @@ def _value(document: Any, path: Sequence[str]) -> str:  # noqa: ANN401 - JSON
         document = document.get(name) if isinstance(document, dict) else None
     if isinstance(document, bool):
         return str(document).lower()
+    if isinstance(document, dict):
+        return " ".join(f"{key}={value}" for key, value in document.items())
     if isinstance(document, list):
         return " ".join(json.dumps(one) if isinstance(one, dict) else str(one) for one in document)
     return "" if document is None else _no_formula(str(document))

@@ -46,7 +46,10 @@ def forget(context: typer.Context, *, user: User, reason: Why, yes: Yes = False)
     confirm(f"Everything kept of {user} is dropped for good.", "yes", yes=yes)
     with client_of(context) as client:
         client.post("people/forget", Done, ActOnPerson.model_construct(user=user, reason=reason))
-    say("Done: nothing is kept of this person any more.")
+    say(
+        "Done. Not looked through: dead letters that hold HR's own events, and hires that HR announced by user name or"
+        " employee id and that were never due."
+    )
 
 
 def write_new(file: Path, text: str) -> None:

@@ -14,7 +14,7 @@ def confirm(what: str, expected: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison] - None when closed
         raise CommandError(f"{what}\nNobody is there to be asked: add --yes if you mean it.", Exit.USAGE)
     messages().print(f"{what}\nType {expected} to go on: ", end="", markup=False)
     if sys.stdin.readline().strip() != expected:

@@ -18,8 +18,15 @@ GUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine."""
-    return urlsplit(url).hostname in LOOPBACK
+    """Whether an address is on this machine.
+
+    Raises:
+        CommandError: it is none.
+    """
+    try:
+        return urlsplit(url).hostname in LOOPBACK
+    except ValueError:
+        raise CommandError(f"{url} is no address.", Exit.USAGE) from None
 
 
 def token_for(url: str, known_as: str | None) -> Callable[[], str]:
@@ -34,7 +41,8 @@ def token_for(url: str, known_as: str | None) -> Callable[[], str]:
     if known_as:
         raise CommandError("--as is for the sandbox: elsewhere you are who you signed in as.", Exit.USAGE)
     if urlsplit(url).scheme != "https":
-        raise CommandError("FIRSTPASS_URL must begin with https://: a token travels with each request.", Exit.USAGE)
+        text = "FIRSTPASS_URL must begin with https://, for a token travels with it; on this machine http:// will do."
+        raise CommandError(text, Exit.USAGE)
     scope = os.environ.get("FIRSTPASS_SCOPE")
     if not scope:
         raise CommandError("Set FIRSTPASS_SCOPE to the app's scope, such as api://firstpass/.default", Exit.USAGE)
@@ -61,7 +69,8 @@ def entra_token(scope: str) -> Callable[[], str]:
         try:
             return credential.get_token(scope).token
         except ClientAuthenticationError:
-            raise CommandError("Nobody is signed in here: az login, then try again.", Exit.NOT_ALLOWED) from None
+            text = "Nobody is signed in here, or not for that app: az login, or look at FIRSTPASS_SCOPE."
+            raise CommandError(text, Exit.NOT_ALLOWED) from None
         except AzureError:
             raise CommandError("Entra gives no token: it cannot be reached.", Exit.UNAVAILABLE) from None
 

@@ -12,13 +12,14 @@ from shared.states import Act, State
 
 OPERATOR: Final = "operator:"
 APPROVER: Final = "approver"
+OPENER: Final = "opener"
 SENT: Final = "sent"
 
 _WORDS: Final[Mapping[tuple[str, State], str]] = {
     (EVENT, State.ANNOUNCED): "HR's event is written down",
     (EVENT, State.CANCELLED): "HR calls it off",
-    (SENT, State.ANNOUNCED): "an event that an operator sent is written down",
-    (SENT, State.CANCELLED): "an operator's event calls it off",
+    (SENT, State.ANNOUNCED): "an event that an operator sent is written down ({who})",
+    (SENT, State.CANCELLED): "an operator's event calls it off ({who})",
     (Act.ISSUE, State.SENT): "pass {issuance} is made and sent by {channel}",
     (Act.ISSUE, State.ANNOUNCED): "waits: {reason}",
     (Act.ISSUE, State.REFUSED): "refused: {reason}",
@@ -40,9 +41,10 @@ _WORDS: Final[Mapping[tuple[str, State], str]] = {
     (Act.REVOKE, State.REFUSED): "passes deleted",
     (Act.REVOKE, State.ONBOARDED): "passes deleted",
     (Act.REVOKE, State.ANNOUNCED): "older passes deleted",
-    (OPERATOR, State.ANNOUNCED): "an operator opens it again",
-    (APPROVER, State.ANNOUNCED): "an approver vouches for it ({approved}): it goes on",
-    (OPERATOR, State.CANCELLED): "an operator calls it off",
+    (OPENER, State.ANNOUNCED): "an operator asks for it ({who})",
+    (OPERATOR, State.ANNOUNCED): "an operator asks for another pass ({who})",
+    (APPROVER, State.ANNOUNCED): "an approver vouches for it, {approved}: it goes on ({who})",
+    (OPERATOR, State.CANCELLED): "an operator calls it off ({who})",
     **{(Act.WIPE, state): "what is personal is wiped" for state in State},
 }
 """By who moved the case, and where to; what is not here interests nobody."""
@@ -69,7 +71,9 @@ def _who(move: Move | MoveView) -> str:
         return APPROVER
     if is_of_an_event(move.actor):
         return EVENT if move.actor == EVENT else SENT
-    return OPERATOR if move.actor.startswith(OPERATOR) else move.actor
+    if move.actor.startswith(OPERATOR):
+        return OPENER if move.from_state is None else OPERATOR
+    return move.actor
 
 
 def _details(move: Move | MoveView) -> Mapping[str, object]:
@@ -79,4 +83,5 @@ def _details(move: Move | MoveView) -> Mapping[str, object]:
         "reason": move.reason or "",
         "receipt": move.receipt,
         "approved": move.approved,
+        "who": move.actor.partition(":")[2],
     }

@@ -70,7 +70,7 @@ def cases(*some: CaseView, next_after: str | None = None) -> CasePage:
 def move(hours: int, to: State, actor: str, **changes: Any) -> MoveView:
     fields: dict[str, Any] = {
         "at": NOW + hours * HOUR,
-        "from_state": None,
+        "from_state": State.SENT if actor.startswith("operator:") else None,
         "to_state": to,
         "reason": None,
         "actor": actor,

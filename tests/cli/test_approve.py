@@ -78,4 +78,4 @@ def test_a_case_shows_what_was_there_and_who_vouched(api: StandIn, firstpass: Co
     out = firstpass("cases", "show", ID).out
     assert "registered  fido2" in out
     assert "approved    already-registered" in out
-    assert "an approver vouches for it (already-registered): it goes on" in " ".join(out.split())
+    assert "an approver vouches for it, already-registered: it goes on (second)" in " ".join(out.split())

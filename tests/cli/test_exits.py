@@ -1,8 +1,12 @@
 """How the command ends, and what it sends: exit codes as a table."""
 
 import json
+import os
 import socket
 import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ from cli.exits import Exit
 from shared.api_models import Done, Exceptions, PersonExport
 from shared.states import State
 from tests.cli import made_up
-from tests.cli.conftest import Command
+from tests.cli.conftest import ROOT, Command
 from tests.cli.standin import StandIn
 
 ID = made_up.ID
@@ -81,10 +85,69 @@ def test_nobody_answers(firstpass: Command) -> None:
     assert (ran.code, ran.err) == (Exit.UNAVAILABLE, f"Nothing answers at http://127.0.0.1:{port}.\n")
 
 
+SIGN_IN = "Nobody is signed in here, or not for that app: az login, or look at FIRSTPASS_SCOPE.\n"
+
+
 def test_nobody_is_signed_in(firstpass: Command) -> None:
     settings = {"FIRSTPASS_SCOPE": "api://firstpass/.default", "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
     ran = firstpass("--url", "https://app.invalid", "status", **settings)
-    assert (ran.code, ran.err) == (Exit.NOT_ALLOWED, "Nobody is signed in here: az login, then try again.\n")
+    assert (ran.code, ran.err) == (Exit.NOT_ALLOWED, SIGN_IN)
+
+
+def test_a_connection_that_breaks_after_the_request_is_not_nothing(firstpass: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def hang_up() -> None:
+            caller, _ = door.accept()
+            with caller:
+                caller.recv(65536)
+
+        at_work = threading.Thread(target=hang_up)
+        at_work.start()
+        ran = firstpass("--url", f"http://127.0.0.1:{door.getsockname()[1]}", "resume", *WHY)
+        at_work.join()
+    assert ran.code == Exit.UNAVAILABLE
+    assert "may have happened: look before you ask again" in ran.err
+
+
+def test_what_is_no_api_is_told_from_a_case_that_is_not_there(api: StandIn, firstpass: Command) -> None:
+    ran = firstpass("--url", f"{api.url}/somewhere-else", "status")
+    assert (ran.code, "is it the right address?" in ran.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://[", "localhost:7071", "ftp://127.0.0.1"])
+def test_an_address_that_is_none_is_told(firstpass: Command, url: str) -> None:
+    ran = firstpass("--url", url, "status")
+    assert ran.code in (Exit.USAGE, Exit.UNAVAILABLE)
+    assert "Traceback" not in ran.err
+    assert ran.err.count("\n") == 1
+
+
+CLOSED = {
+    "stdin": ("0<&-", Exit.USAGE, "Nobody is there to be asked"),
+    "stdout": ("1>&-", Exit.ERROR, "stdout is closed"),
+    "a full disk": (">/dev/full", Exit.ERROR, "cannot be written: No space left on device"),
+}
+
+
+@pytest.mark.parametrize(("how", "end", "says"), CLOSED.values(), ids=CLOSED)
+def test_closed_and_full_streams_are_told_without_a_traceback(api: StandIn, how: str, end: Exit, says: str) -> None:
+    api.answers["GET status"] = made_up.status()
+    what = f"cases cancel {ID} --reason 'because of a test'" if "<" in how else "status -o json"
+    ran = subprocess.run(  # noqa: S602 - a shell closes the streams
+        f"{sys.executable} -m cli {what} {how}", shell=True, cwd=ROOT, env={**os.environ, "FIRSTPASS_URL": api.url},
+        stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, says in ran.stderr, "Traceback" in ran.stderr) == (end, True, False), ran.stderr
+
+
+def test_a_terminal_of_few_letters_gets_marks_for_the_others(api: StandIn) -> None:
+    api.answers["GET status"] = made_up.status(refused=[f"{number:032x}" for number in range(9)])
+    settings = {**os.environ, "FIRSTPASS_URL": api.url, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "cli", "status"], cwd=ROOT, env=settings, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, "? all of them with -o json" in ran.stdout) == (Exit.DONE, True), ran.stderr
 
 
 def test_a_platform_that_sends_to_its_sign_in_page_is_not_followed(api: StandIn, firstpass: Command) -> None:

@@ -54,14 +54,15 @@ opens    Mon 30 Nov 09:00 (Mon 30 Nov 03:00 America/New_York)
 sent     Mon 30 Nov 08:00 (Mon 30 Nov 02:00 America/New_York)
 ends     Mon 30 Nov 16:00 (Mon 30 Nov 10:00 America/New_York)
 message  sms delivered
-passes   1 asked for, 0 spent
+passes   1 asked for, 0 came to nothing
 devices  autopilot
 contact  kept
 
 What happened, here and in America/New_York
 Sun 29 Nov 08:00  Sun 29 Nov 02:00  HR's event is written down
 Mon 30 Nov 06:00  Mon 30 Nov 00:00  waits: user-not-found
-Mon 30 Nov 07:00  Mon 30 Nov 01:00  an operator opens it again
+Mon 30 Nov 07:00  Mon 30 Nov 01:00  an operator asks for another pass
+                                    (acce0000-0000-4000-8000-000000000001)
 Mon 30 Nov 08:00  Mon 30 Nov 02:00  pass 1 is made and sent by sms
 Mon 30 Nov 08:00  Mon 30 Nov 02:00  Twilio reports: delivered
 """)
