@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.audit import audit
 from cli.cases import cases
 from cli.doctor import doctor
 from cli.exits import CommandError, Exit
@@ -47,6 +48,7 @@ app.command()(doctor)
 app.command()(pause)
 app.command()(resume)
 app.command()(send)
+app.command()(audit)
 app.add_typer(cases, name="cases")
 app.add_typer(dlq, name="dlq")
 app.add_typer(people, name="people")

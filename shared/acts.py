@@ -40,6 +40,8 @@ from shared.letter_models import (
 from shared.letters import DeadLetters
 from shared.operations import Operations
 from shared.principal import OperatorRole
+from shared.record_models import AuditPage, AuditQuery
+from shared.records import Records
 from shared.sending_models import EventJudgements, JudgeEvents, SendEvents
 from shared.sendings import Sendings
 
@@ -64,6 +66,15 @@ class Act:
     def is_audited(self) -> bool:
         """Whether it changes or reveals something: whatever asks for a reason."""
         return issubclass(self.asks, Reasoned)
+
+
+def every_act(
+    operations: Operations, letters: DeadLetters, errands: Errands, sendings: Sendings, doctor: Doctor, records: Records
+) -> tuple[Act, ...]:
+    """All of them."""
+    begins = acts_in_hrs_place(errands, sendings)
+    watches = acts_of_the_doctor(doctor) + acts_on_the_audit(records)
+    return acts_of(operations) + acts_on_letters(letters) + begins + watches
 
 
 def acts_of(operations: Operations) -> tuple[Act, ...]:
@@ -102,6 +113,11 @@ def acts_of_the_doctor(doctor: Doctor) -> tuple[Act, ...]:
         Act("GET", "checkup", reader, Nothing, CheckupView, doctor.show_checkup),
         Act("POST", "checkup", reader, Nothing, CheckupView, doctor.ask_for_checkup),
     )
+
+
+def acts_on_the_audit(records: Records) -> tuple[Act, ...]:
+    """The act on what operators did."""
+    return (Act("GET", "audit", OperatorRole.READER, AuditQuery, AuditPage, records.list_audit),)
 
 
 def acts_on_letters(letters: DeadLetters) -> tuple[Act, ...]:

@@ -108,6 +108,14 @@ class Audit(Protocol):
         """
         ...
 
+    async def entries(self, since: datetime, after: str | None, at_most: int) -> list[tuple[str, AuditEntry]]:
+        """Entries in the order they were written, each with its key: from `since` on, or behind the key `after`.
+
+        Raises:
+            LedgerUnavailable, UnreadableRow.
+        """
+        ...
+
 
 # --- queues ---
 

@@ -250,7 +250,7 @@ def fit(event: HireEvent, opens_at: datetime, policy: Policy, rules: PlanRules, 
     Raises:
         Refused: `policy-too-short` when the steps themselves do not fit into the longest pass the tenant allows.
     """
-    needed, wanted, once = _needs(event, rules)
+    needed, wanted, once = needs(event, rules)
     shortest = _up(max(policy.minimum_lifetime_in_minutes, ABSOLUTE_LIFETIME[0]))
     longest = _down(min(policy.maximum_lifetime_in_minutes, ABSOLUTE_LIFETIME[1]))
     if longest < max(needed, shortest):
@@ -264,13 +264,8 @@ def fit(event: HireEvent, opens_at: datetime, policy: Policy, rules: PlanRules, 
     )
 
 
-def wanted_minutes(event: HireEvent, rules: PlanRules) -> int:
-    """How long a pass for this event is to last, before the tenant's policy has a say."""
-    return _needs(event, rules)[1]
-
-
-def _needs(event: HireEvent, rules: PlanRules) -> tuple[int, int, bool]:
-    """Minutes at least, minutes wanted, and whether once is enough."""
+def needs(event: HireEvent, rules: PlanRules) -> tuple[int, int, bool]:
+    """Minutes at least, minutes wanted, and whether once is enough: before the tenant's policy has a say."""
     if errand := ERRANDS.get(event.purpose):
         return errand.least, errand.minutes, errand.is_usable_once
     needed = steps_minutes(event.device_paths, rules)

@@ -12,7 +12,7 @@ from shared.errors import Reason, Refused
 from shared.events import Cancellation, HireEvent, Nudge
 from shared.guard_rails import guard_event
 from shared.numbers import check_given
-from shared.plan import When, in_order, local_words, wanted_minutes, when
+from shared.plan import When, in_order, local_words, needs, when
 from shared.ports import Bus, Clock, Ledger
 from shared.principal import Principal
 from shared.recording import record_cancellation, record_hire
@@ -70,7 +70,7 @@ class Sendings:
             goes_out=local_words(event, planned.deliver_at),
             opens_at=planned.opens_at,
             opens=local_words(event, planned.opens_at),
-            lasts_minutes=wanted_minutes(event, self.rules.plan),
+            lasts_minutes=needs(event, self.rules.plan)[1],
             device_paths=[str(path) for path in in_order(event.device_paths)],
             channel=event.channel,
         )

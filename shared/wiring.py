@@ -145,7 +145,7 @@ def receipts() -> "Receipts":
 @cache
 def api() -> "Api":
     """What operators may do; it needs no right in Entra. Call it inside the event loop that will run it."""
-    from shared.acts import acts_in_hrs_place, acts_of, acts_of_the_doctor, acts_on_letters  # noqa: PLC0415 - as above
+    from shared.acts import every_act  # noqa: PLC0415 - as above
     from shared.adapters.checkup_table import TableReports  # noqa: PLC0415 - as above
     from shared.adapters.depth_row import TableDepthNotes  # noqa: PLC0415 - as above
     from shared.adapters.gauge import ServiceBusGauge  # noqa: PLC0415 - as above
@@ -156,6 +156,7 @@ def api() -> "Api":
     from shared.doctor import Doctor  # noqa: PLC0415 - as above
     from shared.errands import Errands  # noqa: PLC0415 - as above
     from shared.operations import Operations  # noqa: PLC0415 - as above
+    from shared.records import Records  # noqa: PLC0415 - as above
     from shared.sendings import Sendings  # noqa: PLC0415 - as above
 
     telemetry.install()
@@ -179,11 +180,10 @@ def api() -> "Api":
     )
     sendings = Sendings(bus=bus(), ledger=ledger(), clock=_clock, rules=_rules(), name_case=fingerprints().case_id)
     vouches = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
-    doctor = Doctor(reports=TableReports(tables), clock=_clock)
-    acts = acts_of(operations) + acts_on_letters(dead_letters()) + acts_in_hrs_place(errands, sendings)
-    acts += acts_of_the_doctor(doctor)
+    doctor, audit = Doctor(reports=TableReports(tables), clock=_clock), TableAudit(tables)
+    records = Records(audit=audit, clock=_clock)
+    acts = every_act(operations, dead_letters(), errands, sendings, doctor, records)
     targets = Targets(name_case=fingerprints().case_id, name_person=fingerprints().person)
-    audit = TableAudit(tables)
     return Api(acts=with_document(acts), audit=audit, targets=targets, clock=_clock, platform_vouches=vouches)
 
 

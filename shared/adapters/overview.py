@@ -1,7 +1,7 @@
 """What operators see of the ledger on Azure Table Storage, and the record of what they do."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
@@ -121,6 +121,13 @@ class TableAudit:
         told = {name: text for name, text in (("why", entry.why), ("ended", entry.ended)) if text}
         await self._table.write(insert(row | told))
 
+    async def entries(self, since: datetime, after: str | None, at_most: int) -> list[tuple[str, AuditEntry]]:
+        """See Audit."""
+        first = write_time(since)
+        day, _, key = after.partition("T") if after else (first[:10], "", first[11:26])
+        where = "PartitionKey gt @day or PartitionKey eq @day and RowKey gt @key"
+        return await self._table.find(where, {"day": day, "key": key}, _entry_of, at_most=at_most)
+
 
 class TableTurns:
     """Implements oversight.Turns: one row, rewritten only as it was read."""
@@ -153,6 +160,22 @@ class TableTurns:
             return bool(row["who"] == who and not row["busy"])
         except (KeyError, TypeError, ValueError):
             raise UnreadableRow from None
+
+
+def _entry_of(row: TableEntity) -> tuple[str, AuditEntry]:
+    day, key = row["PartitionKey"], row["RowKey"]
+    try:
+        return f"{day}T{key}", AuditEntry(
+            at=read_time(f"{day}T{key[:15]}+00:00"),
+            who=row["who"],
+            act=row["act"],
+            target=row["target"],
+            allowed=row["allowed"],
+            why=row.get("why"),
+            ended=row.get("ended"),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableRow from None
 
 
 def _wake_of(row: TableEntity) -> WakeRow | None:

@@ -97,6 +97,10 @@ async def test_operators_at_work(desk: Desk) -> None:
         ("approve", OPERATOR, f"{third}, mobile-changed, issuance 2", False, WHY),
         ("approve", APPROVER, f"{third}, mobile-changed, issuance 2", True, WHY),
     ]
+    told = (await desk.ask("GET", f"audit?since={NOW[:10]}T00:00:00Z", headers=token(READER, "reader")))[1]["entries"]
+    assert [(one["act"], one["target"], one["why"]) for one in told] == [
+        (row["act"], row["target"], row["why"]) for row in rows
+    ]
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
     assert rows[0]["at"].startswith(NOW[:13])
 

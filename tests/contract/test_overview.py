@@ -215,21 +215,22 @@ async def test_what_is_kept_of_a_person(place: Place) -> None:
 # --- the audit ---
 
 
-async def entries(place: Place) -> list[dict[str, Any]]:
-    if isinstance(place.audit, FakeAudit):
-        return [{"who": one.who, "act": one.act, "why": one.why} for one in place.audit.entries]
-    assert isinstance(place.world, TableWorld)
-    rows = await place.world.rows("audit")
-    return [{"who": row["who"], "act": row["act"], "why": row.get("why")} for row in rows]
-
-
 async def test_entries_are_kept_in_the_order_they_came_the_same_one_twice_too(place: Place) -> None:
-    later = replace(ENTRY, at=NOW + timedelta(microseconds=1), act="reissue", why=None)
-    for entry in (ENTRY, ENTRY, later):
+    later = replace(ENTRY, at=ENTRY.at + timedelta(microseconds=1), act="reissue", why=None)
+    denied = replace(ENTRY, at=ENTRY.at + DAY, allowed=False, ended="role-missing", target="")
+    for entry in (ENTRY, ENTRY, later, denied):
         await place.audit.note(entry)
-    assert [(one["act"], one["why"]) for one in await entries(place)] == [
-        ("cancel", ENTRY.why), ("cancel", ENTRY.why), ("reissue", None),
-    ]  # fmt: skip
+    assert [entry for _, entry in await place.audit.entries(ENTRY.at, None, 10)] == [ENTRY, ENTRY, later, denied]
+
+
+async def test_entries_are_read_from_a_time_on_and_from_where_a_page_ended(place: Place) -> None:
+    days = [replace(ENTRY, at=ENTRY.at + number * DAY / 2) for number in range(5)]
+    for entry in days:
+        await place.audit.note(entry)
+    page = await place.audit.entries(days[1].at, None, 2)
+    assert [entry for _, entry in page] == days[1:3]
+    assert [entry for _, entry in await place.audit.entries(days[0].at, page[-1][0], 10)] == days[3:]
+    assert await place.audit.entries(days[-1].at + DAY, None, 10) == []
 
 
 # --- the tables ---
@@ -243,7 +244,7 @@ async def test_an_audit_without_an_answer_says_so(tables: tuple[Place, TableWorl
         await place.audit.note(ENTRY)
     assert fault.fired
     world.restore()
-    assert len(await entries(place)) == 1
+    assert len(await place.audit.entries(ENTRY.at, None, 10)) == 1
 
 
 async def test_an_audit_row_holds_who_what_and_why(tables: tuple[Place, TableWorld]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.acts import Act, acts_in_hrs_place, acts_of, acts_of_the_doctor, acts_on_letters
+from shared.acts import Act, every_act
 from shared.adapters.seal import Fingerprints
 from shared.api import Api
 from shared.api_document import with_document
@@ -17,6 +17,7 @@ from shared.errors import Reason
 from shared.letters import DeadLetters
 from shared.operations import Operations
 from shared.principal import OBJECT_ID, PRINCIPAL_HEADER
+from shared.records import Records
 from shared.run import Rules
 from shared.sendings import Sendings
 from shared.wishes import VOUCHED
@@ -69,7 +70,9 @@ def operations_of(house: House, overview: FakeOverview, dead_letters: FakeGauge,
     )
 
 
-def every_act(house: House, overview: FakeOverview, gauge: FakeGauge, rules: Rules) -> tuple[Act, ...]:
+def acts_over(
+    house: House, overview: FakeOverview, gauge: FakeGauge, audit: FakeAudit, rules: Rules
+) -> tuple[Act, ...]:
     """The acts as wiring.py has them."""
     name_case = house.onboarding.name_case
     errands = Errands(
@@ -85,9 +88,9 @@ def every_act(house: House, overview: FakeOverview, gauge: FakeGauge, rules: Rul
     dead_letters = DeadLetters(
         letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=rules
     )
-    acts = acts_of(operations_of(house, overview, gauge, rules)) + acts_on_letters(dead_letters)
-    acts += acts_of_the_doctor(Doctor(reports=FakeReports(), clock=house.clock))
-    return with_document(acts + acts_in_hrs_place(errands, sendings))
+    operations, doctor = operations_of(house, overview, gauge, rules), Doctor(reports=FakeReports(), clock=house.clock)
+    records = Records(audit=audit, clock=house.clock)
+    return with_document(every_act(operations, dead_letters, errands, sendings, doctor, records))
 
 
 class Door:
@@ -99,7 +102,7 @@ class Door:
         self.audit = FakeAudit()
         self.dead_letters = FakeGauge(self.house.clock)
         rules = replace(self.house.onboarding.outside.rules, single_day_passes=single_day_passes)
-        self.acts = every_act(self.house, self.overview, self.dead_letters, rules)
+        self.acts = acts_over(self.house, self.overview, self.dead_letters, self.audit, rules)
         self.api = Api(
             acts=self.acts,
             audit=self.audit,

@@ -94,10 +94,10 @@ class FakeOverview:
 
 
 class FakeAudit:
-    """Look at `entries`. `fail_next` makes the next note fail, before or after it is written."""
+    """Look at `written`. `fail_next` makes the next note fail, before or after it is written."""
 
     def __init__(self) -> None:
-        self.entries: list[AuditEntry] = []
+        self.written: list[AuditEntry] = []
         self.fired = 0
         self._planned: When | None = None
 
@@ -107,7 +107,13 @@ class FakeAudit:
     async def note(self, entry: AuditEntry) -> None:
         planned, self._planned = self._planned, None
         if planned != "before":
-            self.entries.append(entry)
+            self.written.append(entry)
         if planned:
             self.fired += 1
             raise LedgerUnavailable("ledger-unavailable")
+
+    async def entries(self, since: datetime, after: str | None, at_most: int) -> list[tuple[str, AuditEntry]]:
+        keyed = [
+            (f"{entry.at:%Y-%m-%d}T{number:015}-{number:032x}", entry) for number, entry in enumerate(self.written)
+        ]
+        return [(key, entry) for key, entry in keyed if (key > after if after else entry.at >= since)][:at_most]

@@ -58,7 +58,7 @@ def secret(seen: Seen) -> Iterator[str]:
     history = seen.history
     house = history.house
     kept = (house.ledger.cases, house.ledger.moves, house.ledger.people, house.ledger.agenda, house.bus.letters)
-    written = repr((*kept, house.bus.nudges, history.door.audit.entries)) + "\n".join(history.log.lines[seen.lines :])
+    written = repr((*kept, house.bus.nudges, history.door.audit.written)) + "\n".join(history.log.lines[seen.lines :])
     if any(tap.code in written for tap in house.directory.created):
         yield "I2: a pass was written down"
 

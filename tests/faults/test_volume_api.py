@@ -107,7 +107,7 @@ async def test_requests_with_something_wrong_in_them(cases: int) -> None:
         nonlocal door, count
         count += 1
         door = await door_with_cases() if count % 200 == 0 else door
-        noted = len(door.audit.entries)
+        noted = len(door.audit.written)
         status, text = await door.api.answer(given.method, given.path, given.query, given.headers, given.body)
         assert status in STATUSES
         said = json.loads(text)
@@ -115,7 +115,7 @@ async def test_requests_with_something_wrong_in_them(cases: int) -> None:
         assert status == 200 or {"status", "code", "title", "fields"} == set(said)
         if status == 200:
             assert vouched(given.told) & {"reader", "operator", "approver"}, "done for nobody Entra vouches for"
-        audit = UNKNOWABLE.sub("", "\n".join(map(repr, door.audit.entries[noted:])))
+        audit = UNKNOWABLE.sub("", "\n".join(map(repr, door.audit.written[noted:])))
         kind = "no-such-act" if status in {404, 405} and said["code"] == "no-such-act" else str(int(status))
         return Told(kind, re.sub(SEQUENCE, "", text) + lines.taken() + audit)
 

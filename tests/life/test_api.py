@@ -72,7 +72,17 @@ def heads(door: Door) -> Any:
 
 
 READERS = {
-    *("list_cases", "show_case", "find_case", "status", "describe_api", "judge_events"),
+    *(
+        "list_audit",
+        "show_checkup",
+        "ask_for_checkup",
+        "list_cases",
+        "show_case",
+        "find_case",
+        "status",
+        "describe_api",
+        "judge_events",
+    ),
     *("list_letters", "letter_stats", "show_letter", "judge_letters"),
 }
 OPERATORS = {
@@ -108,7 +118,7 @@ async def test_an_act_needs_its_role(name: str, who: str) -> None:
     else:
         assert (said.status, said.code, heads(door)) == (403, "role-missing", before)
     noted = [
-        (entry.who, entry.act, entry.allowed) for entry in door.audit.entries if entry.ended in (None, "role-missing")
+        (entry.who, entry.act, entry.allowed) for entry in door.audit.written if entry.ended in (None, "role-missing")
     ]
     assert noted == ([(who, name, may)] if act.is_audited or not may else [])
 
@@ -119,7 +129,7 @@ async def test_whoever_has_no_role_may_nothing(name: str) -> None:
     act, nobody = ACTS[name], {PRINCIPAL_HEADER: principal(OPERATOR, "Reader", "admin")}
     said = await door.ask(path_of(act, door), {"reason": WHY}, method=act.method, headers=nobody)
     assert (said.status, said.code) == (403, "role-missing")
-    assert [(entry.act, entry.allowed) for entry in door.audit.entries] == [(name, False)]
+    assert [(entry.act, entry.allowed) for entry in door.audit.written] == [(name, False)]
 
 
 UNKNOWN: dict[str, dict[str, str]] = {
@@ -134,7 +144,7 @@ UNKNOWN: dict[str, dict[str, str]] = {
 async def test_nobody_is_told_nothing(name: str, headers: dict[str, str]) -> None:
     door = await opened()
     said = await door.ask(path_of(ACTS[name], door), {"reason": WHY}, method=ACTS[name].method, headers=headers)
-    assert (said.status, said.code, door.audit.entries) == (401, "no-principal", [])
+    assert (said.status, said.code, door.audit.written) == (401, "no-principal", [])
 
 
 @pytest.mark.parametrize("path", ["status", "nowhere", ""])
@@ -180,7 +190,7 @@ async def test_the_record_stands_before_the_act(name: str) -> None:
     failing.fail_next(method)
     said = await do(door, ACTS[name])
     assert (said.status, len(failing.fired)) == (503, 1)
-    asked, ended = door.audit.entries
+    asked, ended = door.audit.written
     assert (asked.at, asked.who, asked.act, asked.allowed, asked.why, asked.ended) == (
         door.house.clock.now(), APPROVER, name, True, WHY, None,
     )  # fmt: skip
@@ -196,6 +206,27 @@ TARGET = {
 }
 
 
+async def test_a_reader_reads_what_operators_did_page_by_page() -> None:
+    door = await opened()
+    for act in ("reissue", "cancel", "cancel"):
+        await door.act(act)
+    await do(door, ACTS["cancel"], READER)
+    first = (await door.ask("audit", who=READER, query="limit=3")).json
+    rest = (await door.ask("audit", who=READER, query=f"after={first['nextAfter']}")).json
+    told = [(one["act"], one["who"], one["allowed"], one["ended"]) for page in (first, rest) for one in page["entries"]]
+    assert told == [
+        ("reissue", OPERATOR, True, None),
+        ("cancel", OPERATOR, True, None),
+        ("cancel", OPERATOR, True, None),
+        ("cancel", OPERATOR, True, "case-cancelled"),
+        ("cancel", READER, False, "role-missing"),
+    ]
+    assert rest["nextAfter"] is None
+    assert {one["target"] for one in first["entries"]} == {door.house.case_id}
+    assert (await door.ask("audit", who=READER, query="since=2030-01-01T00:00:00")).json["entries"] == []
+    assert (await door.ask("audit", who=READER, query="after=yesterday")).status == 400
+
+
 async def test_what_somebody_may_not_do_stands_in_the_audit_as_such() -> None:
     door = Door(House())
     door.house.directory.add(facts(methods=("password", "fido2")))
@@ -203,13 +234,13 @@ async def test_what_somebody_may_not_do_stands_in_the_audit_as_such() -> None:
     await door.act("reissue", APPROVER)
     await door.house.live(door.house.clock.now() + timedelta(minutes=5))
     assert (await door.approve()).code == "own-change"
-    asked, ended = door.audit.entries[-2:]
+    asked, ended = door.audit.written[-2:]
     assert [(one.act, one.allowed, one.ended) for one in (asked, ended)] == [
         ("approve", True, None), ("approve", False, "own-change"),
     ]  # fmt: skip
     assert (await door.act("cancel")).status == 200
     assert (await door.act("cancel")).code == "case-cancelled"
-    assert [(one.act, one.allowed, one.ended) for one in door.audit.entries[-3:]] == [
+    assert [(one.act, one.allowed, one.ended) for one in door.audit.written[-3:]] == [
         ("cancel", True, None), ("cancel", True, None), ("cancel", True, "case-cancelled"),
     ]  # fmt: skip
 
@@ -231,7 +262,7 @@ async def test_a_reason_is_kept_on_one_line_and_nowhere_else(
     door = await opened()
     caplog.clear()
     assert (await door.act("reveal", why=why)).status == 200
-    assert [entry.why for entry in door.audit.entries] == [kept]
+    assert [entry.why for entry in door.audit.written] == [kept]
     logged = " ".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
     assert "reveal_contact" in logged
     assert why not in logged
@@ -241,14 +272,14 @@ async def test_a_reason_is_kept_on_one_line_and_nowhere_else(
 async def test_a_user_name_that_the_end_of_a_long_reason_cuts_is_masked_all_the_same() -> None:
     door = await opened()
     assert (await do(door, ACTS["cancel"], READER, reason="x" * 480 + " ann.example@contoso.example")).status == 403
-    assert [entry.why for entry in door.audit.entries] == ["x" * 480 + " ***"]
+    assert [entry.why for entry in door.audit.written] == ["x" * 480 + " ***"]
 
 
 @pytest.mark.parametrize("why", ["\ud800" * 9, "x" * 10_000, 7, ["a"], None, {"reason": "x"}])
 async def test_a_refused_request_is_recorded_whatever_its_reason(why: Any) -> None:
     door = await opened()
     assert (await do(door, ACTS["cancel"], READER, reason=why)).status == 403
-    (entry,) = door.audit.entries
+    (entry,) = door.audit.written
     assert entry.why is None or len(entry.why) <= 500
     json.dumps(entry.why).encode().decode()
 
@@ -302,7 +333,7 @@ async def test_wrong_input_is_named_and_not_repeated(path: str, body: Any, field
     assert (said.status, said.code) == (400, "bad-input"), said.text
     assert set(said.json["fields"]) == fields
     assert heads(door) == before
-    assert door.audit.entries == []
+    assert door.audit.written == []
     assert not re.search(r"\d{5}|oops|xxxx|contoso|force.*True|\\\\", said.text.replace("10080", ""))
 
 
@@ -326,9 +357,9 @@ async def test_what_the_path_says_the_body_does_not_say_again() -> None:
     before, wish = heads(door), {"reason": WHY, "caseId": "f" * 32}
     said = await door.ask(f"cases/{door.house.case_id}/cancel", wish)
     assert (said.status, said.json["fields"]) == (400, {"caseId": "stands in the path already"})
-    assert (heads(door), door.audit.entries) == (before, [])
+    assert (heads(door), door.audit.written) == (before, [])
     await door.ask(f"cases/{door.house.case_id}/cancel", wish, who=READER)
-    assert [entry.target for entry in door.audit.entries] == [door.house.case_id]
+    assert [entry.target for entry in door.audit.written] == [door.house.case_id]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -11,23 +10,15 @@ import pytest
 from shared.acts import acts_on_letters
 from shared.api import Api
 from shared.letters import DeadLetters
-from shared.oversight import AuditEntry
 from tests.builders import body, hired
 from tests.fakes.door import TARGETS
 from tests.fakes.house import House
 from tests.fakes.letters import FakeLetters, FakeTurns
+from tests.fakes.overview import FakeAudit
 
 PERSON = "aaaaaaaa-0000-4000-8000-000000000001"
 RUN = "0" * 32
 WISH = {"reason": "directory corrected", "run": RUN}
-
-
-@dataclass
-class Book:
-    entries: list[AuditEntry] = field(default_factory=list[AuditEntry])
-
-    async def note(self, entry: AuditEntry) -> None:
-        self.entries.append(entry)
 
 
 class Desk:
@@ -35,7 +26,7 @@ class Desk:
 
     def __init__(self, replays: int = 0) -> None:
         house = House()
-        self.letters, self.turns, self.book = FakeLetters(house.clock), FakeTurns(house.clock), Book()
+        self.letters, self.turns, self.book = FakeLetters(house.clock), FakeTurns(house.clock), FakeAudit()
         self.letters.put(body(hired()), "TTLExpiredException", replays=replays)
         acts = DeadLetters(
             letters=self.letters,
@@ -68,7 +59,7 @@ async def test_stats_is_no_sequence_number() -> None:
     for number in (0, 2**63, "9" * 400):
         assert (await desk.ask("reader", "GET", f"dead-letters/{number}"))[0] == 400
     assert (await desk.ask("reader", "GET", f"dead-letters/{2**63 - 1}"))[0] == 404
-    assert desk.book.entries == []
+    assert desk.book.written == []
 
 
 async def test_a_query_is_in_the_words_of_the_wire() -> None:
@@ -97,7 +88,7 @@ async def test_readers_change_nothing_and_their_try_is_in_the_audit(verb: str) -
     desk = Desk()
     status, problem = await desk.ask("reader", "POST", f"dead-letters/{verb}", {"sequences": [1], **WISH})
     assert (status, problem["code"]) == (403, "role-missing")
-    (entry,) = desk.book.entries
+    (entry,) = desk.book.written
     assert (entry.act, entry.allowed, entry.target) == (f"{verb}_letters", False, f"letters 1, run {RUN}")
     assert desk.letters.calls == []
 
@@ -106,7 +97,7 @@ async def test_force_takes_an_approver() -> None:
     desk, wish = Desk(replays=3), {"sequences": [1], "force": True, **WISH}
     status, problem = await desk.ask("operator", "POST", "dead-letters/replay", wish)
     assert (status, problem["code"]) == (403, "role-missing")
-    assert [(entry.allowed, entry.ended) for entry in desk.book.entries] == [(True, None), (False, "role-missing")]
+    assert [(entry.allowed, entry.ended) for entry in desk.book.written] == [(True, None), (False, "role-missing")]
     assert desk.letters.calls == []
     told = (await desk.ask("operator", "POST", "dead-letters/replay", wish | {"force": False}))[1]
     assert told["letters"] == [{"sequence": 1, "outcome": "capped", "why": None}]
@@ -118,7 +109,7 @@ async def test_the_audit_says_which_letters_and_nothing_from_the_wire_that_is_no
     desk = Desk()
     await desk.ask("operator", "POST", "dead-letters/discard", {"sequences": [7, 3, 5], **WISH})
     await desk.ask("reader", "POST", "dead-letters/discard", {"sequences": ["+491713920001"], **WISH})
-    assert [entry.target for entry in desk.book.entries] == [f"letters 7 3 5, run {RUN}", f"run {RUN}"]
+    assert [entry.target for entry in desk.book.written] == [f"letters 7 3 5, run {RUN}", f"run {RUN}"]
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,7 @@ async def test_an_approver_without_a_hand_in_it_approves_and_says_why() -> None:
     await door.house.live(DUE + 5 * MINUTE)
     assert (await door.approve()).code == "own-change"
     assert is_refused(door)
-    first = door.audit.entries[0]
+    first = door.audit.written[0]
     assert (first.act, first.allowed, first.why) == ("approve", False, WHY)
 
 
