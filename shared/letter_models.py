@@ -28,7 +28,7 @@ class LetterQuery(Model):
     since: Moment | None = None
     until: Moment | None = None
     device_path: DevicePath | None = None
-    min_replays: Figure = Field(default=0, ge=0)
+    min_replays: Figure = Field(default=0, ge=0, le=1_000_000)
 
 
 class OneLetter(Model):
