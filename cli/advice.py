@@ -9,7 +9,7 @@ ABOUT: Final[Mapping[Check, str]] = {
     Check.SETTINGS: "settings a careful deployer would not leave so for good",
     Check.ROLES: "the app roles in the worker's own token, missing and in excess",
     Check.POLICY: "the tenant's Temporary Access Pass policy",
-    Check.ACCESS: "Conditional Access for registering security information",
+    Check.ACCESS: "Conditional Access: what guards registering security information, and what keeps joiners from it",
     Check.QUEUES: "receiving events, sending nudges, sending dead letters",
     Check.TABLES: "reading every table of the ledger",
     Check.LOGIN: "Twilio takes the API key for messages",
@@ -35,7 +35,7 @@ ADVICE: Final[Mapping[Code, tuple[str, str]]] = {
     ),
     Code.NO_ANSWER: (
         "It did not answer, or not in time.",
-        "Wait for the next check; if it stays, look at the service.",
+        "Wait for the next check. After three in a row it is a warning: look at the service.",
     ),
     Code.DENIED: (
         "It refuses the worker's identity or key.",
@@ -63,16 +63,43 @@ ADVICE: Final[Mapping[Code, tuple[str, str]]] = {
         "SINGLE_DAY_PASSES is on: approvers can open passes for nine hours.",
         "Switch it off when the need is over; spare-key is the better way.",
     ),
+    Code.NO_BUDGET: (
+        "HOURLY_BUDGET is 0: nothing bounds how many passes a wrong file of HR's makes.",
+        "Set it to what your busiest hour needs.",
+    ),
+    Code.NO_JOINERS_GROUP: (
+        "JOINERS_GROUP is not set: a hire date alone makes a joiner, and less can be checked here.",
+        "Name the group that the pass policy includes.",
+    ),
+    Code.METHODS_PASSED_OVER: (
+        "METHODS_IGNORED names methods that people sign in with: who has one gets a pass for the asking.",
+        "Leave email alone there; an approver lets through whom it refuses rightly.",
+    ),
+    Code.COUNTRIES_UNKNOWN: (
+        "ALLOWED_COUNTRIES names what is no country of ISO 3166: no number is ever of it.",
+        "Correct it: the United Kingdom is GB.",
+    ),
     Code.ROLES_MISSING: (
         "App roles are missing from the worker's token.",
         (
-            "Grant them (docs/prerequisites.md), then restart the worker: its token lives for up to a day. Where a "
-            "directory role stands in for the first of them, this finding stays."
+            "Grant them (docs/prerequisites.md), and wait for up to 24 hours: Azure keeps the token of a managed "
+            "identity for so long, whatever is restarted, and new roles are in the next one. A fresh identity with all "
+            "roles has them at once. Where a directory role stands in for the first of them, this finding stays."
         ),
     ),
     Code.ROLES_BROAD: (
-        "A broad role stands in for UserAuthMethod-TAP.ReadWrite.All.",
-        "Grant the least one and take the broad one away, where your cloud has it.",
+        "A role that can change every method of everybody stands in for lesser ones.",
+        (
+            "Grant those it stands for first, where your cloud has them, and when the worker's token has them (up to "
+            "24 hours) take it away: sooner, nothing works."
+        ),
+    ),
+    Code.ROLES_STAND_IN: (
+        "Broader roles stand in for lesser ones that are not granted.",
+        (
+            "Grant the lesser ones first; when the worker's token has them (up to 24 hours) and this finding is gone, "
+            "take the broader ones away. Taken away now, nothing works."
+        ),
     ),
     Code.ROLES_IN_EXCESS: ("The identity may read more than Firstpass needs.", "Take these app roles away."),
     Code.ROLES_THAT_WRITE: (
@@ -94,7 +121,11 @@ ADVICE: Final[Mapping[Code, tuple[str, str]]] = {
     ),
     Code.POLICY_MISSES_JOINERS: (
         "The joiners' group is not in the scope of the policy: their passes would not work.",
-        "Include JOINERS_GROUP in the policy. A group inside an included one cannot be seen from here.",
+        "Include JOINERS_GROUP in the policy, itself or by a group it is in, and exclude none of these.",
+    ),
+    Code.POLICY_MAY_MISS_JOINERS: (
+        "The joiners' group itself is not in the policy's scope, and the groups it is in could not be read.",
+        "Include JOINERS_GROUP itself, or grant GroupMember.Read.All.",
     ),
     Code.POLICY_FOR_EVERYBODY: (
         "The policy includes all users: administrators could use a pass.",
@@ -106,16 +137,27 @@ ADVICE: Final[Mapping[Code, tuple[str, str]]] = {
     ),
     Code.POLICY_SHORT_PASSES: ("Passes are short for something that travels by SMS.", "Choose 12 to 14 characters."),
     Code.ACCESS_OPEN: (
-        "No Conditional Access policy guards registering security information.",
+        "No Conditional Access policy guards joiners' registering of security information.",
         "Add one: multifactor strength or a trusted place (docs/prerequisites.md). A pass satisfies it.",
     ),
     Code.ACCESS_REPORTED_ONLY: ("That policy only reports.", "Switch it on once its report is clean."),
     Code.ACCESS_TOO_STRONG: (
-        "That policy asks for a strength no pass reaches: joiners cannot register anything.",
-        "Make an exception for the joiners' group, or ask for the multifactor strength.",
+        "These policies (by id) ask joiners for more than a pass and a new device can give: they cannot register.",
+        "Make an exception for the joiners' group, or ask for multifactor authentication, or a strength with passes.",
+    ),
+    Code.ACCESS_MAY_REFUSE: (
+        "These policies (by id) keep joiners out in some places, on some devices, or if they are in its groups.",
+        (
+            "Look at each with Entra's What If, as a joiner at home with a new device. One that is as it should be "
+            "stays here: only what is added is told."
+        ),
     ),
     Code.QUEUE_MISSING: ("There is no such queue, or it is disabled.", "Create it, or correct the setting."),
     Code.SENDER_MISSING: ("Twilio does not know the sender of SMS.", "Correct TWILIO_FROM or the Messaging Service."),
+    Code.SENDER_POOL_EMPTY: (
+        "The Messaging Service has no sender: nothing can be sent (Twilio, 21703).",
+        "Add a number, a short code or a sender id to its sender pool.",
+    ),
     Code.SENDER_WITHOUT_SMS: ("That number cannot send SMS.", "Choose one that can."),
     Code.SENDER_BY_NAME: (
         "The sender is a name, and Twilio keeps no list of these.",

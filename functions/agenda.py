@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions.settle import settled
+from functions.settle import each_settled
 from shared import wiring
 
 agenda_door = func.Blueprint()
@@ -10,6 +10,8 @@ agenda_door = func.Blueprint()
 
 @agenda_door.timer_trigger(arg_name="timer", schedule=wiring.settings()["AGENDA_SCHEDULE"])
 async def agenda(timer: func.TimerRequest) -> None:  # noqa: ARG001 - late or not, the agenda says what is due
-    """Nudge every case whose time has come; then, once an hour or when asked, see whether all is as it should be."""
-    await settled(lambda: wiring.agenda().sweep(), give_back_after=0)
-    await settled(lambda: wiring.checkup().when_due(), give_back_after=0)
+    """Nudge every case whose time has come; then, once an hour or when asked, see whether all is as it should be.
+
+    The second above all where the first cannot be done: a queue that takes nothing is what it is there to tell.
+    """
+    await each_settled(lambda: wiring.agenda().sweep(), lambda: wiring.checkup().when_due())

@@ -34,3 +34,15 @@ async def settled[T](work: Callable[[], Awaitable[T]], give_back_after: float = 
         if isinstance(error, Exception):
             await asyncio.sleep(give_back_after)
     raise RunFailed(code)
+
+
+async def each_settled(*works: Callable[[], Awaitable[object]]) -> None:
+    """Do one work after the other, each whatever became of those before; the first failure leaves after the last."""
+    failures: list[RunFailed] = []
+    for work in works:
+        try:
+            await settled(work, give_back_after=0)
+        except RunFailed as failed:
+            failures.append(failed)
+    if failures:
+        raise failures[0]

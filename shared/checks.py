@@ -3,11 +3,13 @@
 A function for each check that judges: what was seen, to what is wrong with it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from shared.access import Circles
 from shared.findings import Code, Findings, Verdict
 from shared.plan import Policy
 
@@ -40,14 +42,6 @@ class PassPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessPolicy:
-    """A Conditional Access policy on registering security information, by its state and authentication strength."""
-
-    state: str
-    strength: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SmsSender:
     """What Twilio says of the sender of SMS: whether it is there, carries SMS, and rewrites texts."""
 
@@ -76,45 +70,53 @@ NEEDED_ROLES: Final[tuple[tuple[str, ...], ...]] = (
     ("Policy.Read.AuthenticationMethod", "Policy.Read.All"),
 )
 """App roles on Graph: of each row one, the least first (docs/prerequisites.md)."""
+LEAST_ROLES: Final = frozenset(row[0] for row in NEEDED_ROLES)
 OPTIONAL_ROLES: Final = frozenset({"Policy.Read.ConditionalAccess"})
 """Good for this check alone."""
 BROAD: Final = "UserAuthenticationMethod.ReadWrite.All"
 """Stands in for the least role in clouds that do not have that one; it can change every method of everybody."""
 
+READS: Final = re.compile(r"[^.]+\.Read(Basic)?(\..+)?")
+"""How Graph names the roles that only read: User.Read.All, User.ReadBasic.All, Mail.Read; not Mail.ReadWrite."""
+
 EVERYBODY: Final = "all_users"
 CARRIED_BY_WHATSAPP: Final = 14
 """Characters (Twilio, "whatsapp/authentication")."""
 GOOD_LENGTH: Final = 12
-REFUSES_PASSES: Final[Mapping[str, str]] = {
-    "00000000-0000-0000-0000-000000000003": "passwordless",
-    "00000000-0000-0000-0000-000000000004": "phishing-resistant",
-}
-"""The built-in authentication strengths a pass does not reach (Microsoft Learn, Conditional Access authentication
-strength)."""
 CLOCK_NOTICED, CLOCK_WRONG = timedelta(minutes=1), timedelta(minutes=5)
 
 
-def on_settings(expected: Expected) -> Findings:
-    """What a careful deployer would not leave so."""
-    return [(Verdict.WARNING, code, "") for code in expected.risky]
+def on_settings(expected: Expected, no_countries: Collection[str]) -> Findings:
+    """What a careful deployer would not leave so, and the allowed countries that are none."""
+    wrong = [(Verdict.FAILED, Code.COUNTRIES_UNKNOWN, ", ".join(no_countries))] if no_countries else []
+    return [*wrong, *((Verdict.WARNING, code, "") for code in expected.risky)]
 
 
 def on_roles(granted: Collection[str]) -> Findings:
     """App roles that are missing, and those that nothing here needs: an identity that can do more is a way in."""
     missing = [row[0] for row in NEEDED_ROLES if not set(row) & set(granted)]
-    broad = {BROAD} & set(granted) if NEEDED_ROLES[0][0] not in granted else set[str]()
-    excess = sorted(set(granted) - {row[0] for row in NEEDED_ROLES} - OPTIONAL_ROLES - broad)
-    writes = [role for role in excess if ".Read." not in role]
+    standing_in = [(role, row[0]) for row in NEEDED_ROLES for role in _stand_ins(row, granted)]
+    broad = [f"{role} for {least}" for role, least in standing_in if role == BROAD]
+    others = [f"{role} for {least}" for role, least in standing_in if role != BROAD]
+    excess = sorted(set(granted) - LEAST_ROLES - OPTIONAL_ROLES - {role for role, _ in standing_in})
+    writes = [role for role in excess if not READS.fullmatch(role)]
     rows = (
         (missing, Verdict.FAILED, Code.ROLES_MISSING),
         (writes, Verdict.FAILED, Code.ROLES_THAT_WRITE),
-        (sorted(set(excess) - set(writes)), Verdict.WARNING, Code.ROLES_IN_EXCESS),
-        (sorted(broad), Verdict.WARNING, Code.ROLES_BROAD),
+        ([role for role in excess if role not in writes], Verdict.WARNING, Code.ROLES_IN_EXCESS),
+        (broad, Verdict.WARNING, Code.ROLES_BROAD),
+        (others, Verdict.WARNING, Code.ROLES_STAND_IN),
     )
     return [(verdict, code, ", ".join(roles)) for roles, verdict, code in rows if roles]
 
 
-def on_policy(seen: PassPolicy, expected: Expected) -> Findings:
+def _stand_ins(row: tuple[str, ...], granted: Collection[str]) -> list[str]:
+    """The roles that do for a row none of whose least ones is there: without them something is missing."""
+    there = [role for role in row if role in granted]
+    return [] if LEAST_ROLES & set(there) else there
+
+
+def on_policy(seen: PassPolicy, expected: Expected, circles: Circles) -> Findings:
     """Whether the tenant lets the passes be that Firstpass means to make, to joiners and nobody else."""
     policy, longest = seen.policy, seen.policy.maximum_lifetime_in_minutes
     if not policy.enabled:
@@ -125,7 +127,7 @@ def on_policy(seen: PassPolicy, expected: Expected) -> Findings:
         (policy.is_usable_once, Verdict.FAILED, Code.POLICY_ONE_TIME_ONLY, ""),
         (too_short, Verdict.FAILED, Code.POLICY_TOO_SHORT, f"{expected.steps_minutes} minutes of steps, {longest}"),
         (not too_short and longest < expected.plan_minutes, Verdict.WARNING, Code.POLICY_CUTS_PLAN, cut),
-        (_misses(policy, expected.joiners_group), Verdict.FAILED, Code.POLICY_MISSES_JOINERS, ""),
+        *_misses(policy, circles),
         (EVERYBODY in policy.include_targets, Verdict.WARNING, Code.POLICY_FOR_EVERYBODY, ""),
         (
             expected.whatsapp and seen.length > CARRIED_BY_WHATSAPP,
@@ -138,23 +140,15 @@ def on_policy(seen: PassPolicy, expected: Expected) -> Findings:
     return [(verdict, code, detail) for holds, verdict, code, detail in rows if holds]
 
 
-def _misses(policy: Policy, group: str | None) -> bool:
-    """Whether the joiners' group is out of scope; a group inside an included one cannot be seen from here."""
-    if group is None:
-        return not policy.include_targets
-    return group in policy.exclude_targets or not policy.include_targets & {EVERYBODY, group}
-
-
-def on_access(seen: Iterable[AccessPolicy]) -> Findings:
-    """Whether registering security information is guarded, and by something that a pass can satisfy."""
-    policies = [one for one in seen if one.state != "disabled"]
-    enforced = [one for one in policies if one.state == "enabled"]
-    strong = sorted({REFUSES_PASSES[one.strength] for one in enforced if one.strength in REFUSES_PASSES})
-    if strong:
-        return [(Verdict.FAILED, Code.ACCESS_TOO_STRONG, ", ".join(strong))]
-    if enforced:
-        return []
-    return [(Verdict.WARNING, Code.ACCESS_REPORTED_ONLY if policies else Code.ACCESS_OPEN, "")]
+def _misses(policy: Policy, circles: Circles) -> tuple[tuple[bool, Verdict, Code, str], ...]:
+    """Whether the joiners' group is out of scope, or may be: it may be in a group that is included."""
+    excluded = bool(circles.groups & policy.exclude_targets) or not policy.include_targets
+    missing = bool(circles.groups or circles.are_all) and not ({EVERYBODY} | circles.groups) & policy.include_targets
+    surely = excluded or (missing and circles.are_all)
+    return (
+        (surely, Verdict.FAILED, Code.POLICY_MISSES_JOINERS, ""),
+        (missing and not surely, Verdict.WARNING, Code.POLICY_MAY_MISS_JOINERS, ""),
+    )
 
 
 def on_sender(seen: SmsSender) -> Findings:

@@ -7,137 +7,30 @@ anything outside but a row of the ledger, and no check can spoil another.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from logging import ERROR, INFO, WARNING
-from typing import Final, Protocol
+from typing import Final
 
-from shared.checks import (
-    AccessPolicy,
-    Expected,
-    PassPolicy,
-    SmsSender,
-    WhatsAppSender,
-    on_access,
-    on_clock,
-    on_countries,
-    on_policy,
-    on_roles,
-    on_sender,
-    on_settings,
-    on_whatsapp,
-)
+from shared.access import Circles, on_access
+from shared.checks import Expected, on_clock, on_countries, on_policy, on_roles, on_sender, on_settings, on_whatsapp
+from shared.checkup_ports import Account, NotReadable, NotThere, Plumbing, Reports, Tenant
 from shared.errors import FirstpassError, Halted, Unavailable
-from shared.findings import Check, Code, Finding, Findings, Verdict, changed, findings_of
+from shared.findings import Check, Code, Finding, Findings, Verdict, findings_of
+from shared.numbers import no_countries
 from shared.ports import Clock
+from shared.report import Report, Wish, changed, following
 from shared.telemetry import Event, emit, places
 
 CHECK_SECONDS: Final = 20.0
 """The longest any check may take; all run at once."""
 
 
-class NotReadable(Exception):  # noqa: N818 - as the errors of errors.py
-    """Our identity may not look at this, which nothing but this check needs."""
-
-
-class NotThere(Exception):  # noqa: N818 - as above
-    """What should be there is not; the text names what, and is nothing personal."""
-
-
-class Tenant(Protocol):
-    """What Entra shows of the tenant. Raises Halted (`graph-denied`) and Later as Directory does."""
-
-    async def granted(self, stop_at: float) -> frozenset[str]:
-        """The app roles in our own token."""
-        ...
-
-    async def pass_policy(self, stop_at: float) -> PassPolicy:
-        """The pass policy as it is now."""
-        ...
-
-    async def access_policies(self, stop_at: float) -> list[AccessPolicy]:
-        """The Conditional Access policies on registering security information.
-
-        Raises:
-            NotReadable: that needs the app role Policy.Read.ConditionalAccess.
-        """
-        ...
-
-    async def time(self, stop_at: float) -> datetime:
-        """What time Graph has it (UTC), to a second."""
-        ...
-
-
-class Account(Protocol):
-    """What Twilio shows of the account. Raises Halted (`twilio-denied`), Later, or NotReadable: a restricted key."""
-
-    async def log_in(self, stop_at: float) -> None:
-        """Nothing, when Twilio takes our key for the account's messages."""
-        ...
-
-    async def sms_sender(self, stop_at: float) -> SmsSender | None:
-        """The sender of SMS; None when it is a name, which no list shows."""
-        ...
-
-    async def whatsapp_sender(self, stop_at: float) -> WhatsAppSender | None:
-        """The sender of WhatsApp messages and its templates; None when there is none."""
-        ...
-
-    async def countries(self, stop_at: float) -> frozenset[str]:
-        """The countries (two letters) the account may send SMS to."""
-        ...
-
-
-class Plumbing(Protocol):
-    """Queues, tables, and our own door. Raises Unavailable, and NotThere."""
-
-    async def queues(self) -> None:
-        """Nothing, when we can receive events, send nudges and send dead letters."""
-        ...
-
-    async def tables(self) -> None:
-        """Nothing, when every table can be read."""
-        ...
-
-    async def door(self) -> int | None:
-        """The status with which the receipts' door answers HEAD over its public address; None without an address.
-
-        Raises:
-            NotThere: nothing answers there.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a self-check found, and when (UTC)."""
-
-    at: datetime
-    findings: tuple[Finding, ...]
-
-
-class Reports(Protocol):
-    """Where the newest report is kept, and whether somebody asked for another. Raises LedgerUnavailable."""
-
-    async def newest(self) -> Report | None:
-        """The newest report; None before the first one, and for one that nobody can read."""
-        ...
-
-    async def keep(self, report: Report) -> None:
-        """Keep a report in place of the one before."""
-        ...
-
-    async def asked_at(self) -> datetime | None:
-        """When somebody last asked for a report (UTC)."""
-        ...
-
-    async def ask(self, at: datetime) -> None:
-        """Ask for a report."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Checkup:
-    """The self-check of this app. `every` is how often it runs by itself; zero is only when asked."""
+    """The self-check of this app. `every` is how often it runs by itself; zero is only when asked.
+
+    `last` is the last report of this process, for as long as the ledger cannot be asked.
+    """
 
     tenant: Tenant
     account: Account
@@ -147,33 +40,42 @@ class Checkup:
     expected: Expected
     discards_content: bool
     every: timedelta
+    last: Report | None = None
 
     async def when_due(self) -> None:
         """Run the check when its hour has come, or somebody asked."""
-        if await self._is_due():
-            await self.run()
+        before, wish = await self._known()
+        if self._is_due(before, wish):
+            await self._run(before, wish)
 
     async def run(self) -> Report:
-        """Check everything now, keep it, and tell what changed."""
-        before = await self.reports.newest()
+        """Check everything now, tell what changed, and keep it."""
+        return await self._run(*await self._known())
+
+    async def _run(self, before: Report | None, wish: Wish | None) -> Report:
+        """What is wrong is told before it is kept: the ledger may be what is wrong."""
+        at, answers = self.clock.now(), wish.id if wish else before and before.answers
         groups = await asyncio.gather(*(self._settled(check, look) for check, look in self._looks().items()))
-        report = Report(self.clock.now(), tuple(finding for group in groups for finding in group))
+        findings = tuple(finding for group in groups for finding in group)
+        self.last = report = following(before, Report(at, findings, every=self.every, answers=answers))
+        for one in changed(before, report):
+            level = LEVELS[one.verdict]
+            emit(Event.CHECKUP_CHANGED, level, check=one.check, state=one.verdict, reason=one.code, detail=one.detail)
         await self.reports.keep(report)
-        for finding in changed(before.findings if before else (), report.findings):
-            emit(
-                Event.CHECKUP_CHANGED,
-                LEVELS[finding.verdict],
-                detail=finding.check,
-                state=finding.verdict,
-                reason=finding.code,
-            )
         return report
 
-    async def _is_due(self) -> bool:
-        newest, asked = await self.reports.newest(), await self.reports.asked_at()
-        if asked and (newest is None or newest.at < asked):
+    async def _known(self) -> tuple[Report | None, Wish | None]:
+        """The newest report and wish; while the ledger gives no answer, or took none, what this process found last."""
+        try:
+            kept, wish = await self.reports.newest(), await self.reports.wish()
+        except Unavailable:
+            return self.last, None
+        return max((one for one in (kept, self.last) if one), key=lambda one: one.at, default=None), wish
+
+    def _is_due(self, before: Report | None, wish: Wish | None) -> bool:
+        if wish and (before is None or before.answers != wish.id):
             return True
-        return self.every > timedelta(0) and (newest is None or self.clock.now() - newest.at >= self.every)
+        return self.every > timedelta(0) and (before is None or self.clock.now() - before.at >= self.every)
 
     def _looks(self) -> dict[Check, Callable[[float], Awaitable[Findings]]]:
         """How each check is made."""
@@ -195,6 +97,7 @@ class Checkup:
 
     async def _settled(self, check: Check, look: Callable[[float], Awaitable[Findings]]) -> list[Finding]:
         """One check; every outcome it can have is decided here."""
+        silent = Verdict.FAILED if check in VITAL else Verdict.UNKNOWN
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 found = await look(self.clock.monotonic() + CHECK_SECONDS)
@@ -206,26 +109,36 @@ class Checkup:
             found = [(Verdict.FAILED, Code.DENIED, str(halted))]
         except (FirstpassError, Unavailable) as error:
             denied = str(error).endswith("-denied")
-            verdict, code = (Verdict.FAILED, Code.DENIED) if denied else (Verdict.UNKNOWN, Code.NO_ANSWER)
+            verdict, code = (Verdict.FAILED, Code.DENIED) if denied else (silent, Code.NO_ANSWER)
             found = [(verdict, code, str(error))]
         except TimeoutError:
-            found = [(Verdict.UNKNOWN, Code.NO_ANSWER, "")]
+            found = [(silent, Code.NO_ANSWER, "")]
         except Exception as error:  # noqa: BLE001 - no check may spoil another
             emit(Event.FAILED, ERROR, reason=type(error).__name__, error=places(error))
             found = [(Verdict.UNKNOWN, Code.BUG, "")]
         return findings_of(check, found)
 
     async def _settings(self, _: float) -> Findings:
-        return on_settings(self.expected)
+        return on_settings(self.expected, no_countries(self.expected.countries))
 
     async def _roles(self, stop_at: float) -> Findings:
         return on_roles(await self.tenant.granted(stop_at))
 
     async def _policy(self, stop_at: float) -> Findings:
-        return on_policy(await self.tenant.pass_policy(stop_at), self.expected)
+        return on_policy(await self.tenant.pass_policy(stop_at), self.expected, await self._circles(stop_at))
 
     async def _access(self, stop_at: float) -> Findings:
-        return on_access(await self.tenant.access_policies(stop_at))
+        return on_access(await self.tenant.access_policies(stop_at), await self._circles(stop_at))
+
+    async def _circles(self, stop_at: float) -> Circles:
+        """The joiners' groups. Where they cannot be seen the findings are less sure, and no check fails for it."""
+        group = self.expected.joiners_group
+        if group is None:
+            return Circles(are_all=False)
+        try:
+            return await self.tenant.circles(group, stop_at)
+        except FirstpassError:
+            return Circles(frozenset({group}), are_all=False)
 
     async def _queues(self, _: float) -> Findings:
         await self.plumbing.queues()
@@ -270,5 +183,7 @@ HERE: Final = 204
 _NOT_USED: Final[Findings] = [(Verdict.GOOD, Code.NOT_USED, "")]
 ABSENT: Final = {Check.QUEUES: Code.QUEUE_MISSING, Check.PUBLIC_URL: Code.URL_UNREACHABLE}
 """What it is called when that which should be there is not."""
+VITAL: Final = frozenset({Check.QUEUES, Check.TABLES})
+"""What the app stands on: no answer there is no bad moment of somebody else's, nothing goes on without."""
 LEVELS: Final = {Verdict.FAILED: ERROR, Verdict.WARNING: WARNING, Verdict.GOOD: INFO}
 """How loud a change is told."""

@@ -16,9 +16,18 @@ class FindingView(Model):
 
 
 class CheckupView(Model):
-    """The newest self-check. `at` is when it was made, `askedAt` when somebody last asked for one; null: never."""
+    """The newest self-check. `at` is when it began, `askedAt` when somebody last asked for one; null: never.
+
+    `everySeconds` is how often the worker checks itself: 0 is only when asked. `asked` is the newest wish, `answers`
+    the newest that this report knew of: the same once it is granted. `lastKnown` is what checks found last that saw
+    nothing this time.
+    """
 
     now: datetime
     at: datetime | None = None
     asked_at: datetime | None = None
+    every_seconds: int | None = None
+    asked: str | None = None
+    answers: str | None = None
     findings: tuple[FindingView, ...] = ()
+    last_known: tuple[FindingView, ...] = ()

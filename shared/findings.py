@@ -4,7 +4,6 @@ docs/doctor.md says what to do for each code.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -52,8 +51,13 @@ class Code(StrEnum):
     NO_NUMBER_HOLD = "no-number-hold"
     NO_BREAK_GLASS = "no-break-glass"
     SINGLE_DAY_ON = "single-day-on"
+    NO_BUDGET = "no-budget"
+    NO_JOINERS_GROUP = "no-joiners-group"
+    METHODS_PASSED_OVER = "methods-passed-over"
+    COUNTRIES_UNKNOWN = "countries-unknown"
     ROLES_MISSING = "roles-missing"
     ROLES_BROAD = "roles-broad"
+    ROLES_STAND_IN = "roles-stand-in"
     ROLES_IN_EXCESS = "roles-in-excess"
     ROLES_THAT_WRITE = "roles-that-write"
     POLICY_DISABLED = "policy-disabled"
@@ -61,14 +65,17 @@ class Code(StrEnum):
     POLICY_TOO_SHORT = "policy-too-short"
     POLICY_CUTS_PLAN = "policy-cuts-plan"
     POLICY_MISSES_JOINERS = "policy-misses-joiners"
+    POLICY_MAY_MISS_JOINERS = "policy-may-miss-joiners"
     POLICY_FOR_EVERYBODY = "policy-for-everybody"
     POLICY_TOO_LONG_FOR_WHATSAPP = "policy-too-long-for-whatsapp"
     POLICY_SHORT_PASSES = "policy-short-passes"
     ACCESS_OPEN = "access-open"
     ACCESS_REPORTED_ONLY = "access-reported-only"
     ACCESS_TOO_STRONG = "access-too-strong"
+    ACCESS_MAY_REFUSE = "access-may-refuse"
     QUEUE_MISSING = "queue-missing"
     SENDER_MISSING = "sender-missing"
+    SENDER_POOL_EMPTY = "sender-pool-empty"
     SENDER_WITHOUT_SMS = "sender-without-sms"
     SENDER_BY_NAME = "sender-by-name"
     SMART_ENCODING_ON = "smart-encoding-on"
@@ -109,17 +116,5 @@ type Findings = list[tuple[Verdict, Code, str]]
 
 def findings_of(check: Check, found: Findings) -> list[Finding]:
     """What a check found, each by itself; `fine` when it found nothing."""
-    return [Finding(check, *one) for one in found or [(Verdict.GOOD, Code.FINE, "")]]
-
-
-def changed(before: Iterable[Finding], after: Iterable[Finding]) -> list[Finding]:
-    """What is new, and what is good again: worth telling. What could not be seen is no news, and hides none."""
-    was, now = (_told(findings) for findings in (before, after))
-    blind = {one.check for one in after if one.verdict is Verdict.UNKNOWN}
-    healed = [Finding(one.check, Verdict.GOOD, one.code) for key, one in was.items() if key not in now]
-    return [one for key, one in now.items() if key not in was] + [one for one in healed if one.check not in blind]
-
-
-def _told(findings: Iterable[Finding]) -> dict[tuple[Check, Code, Verdict], Finding]:
-    bad = {Verdict.WARNING, Verdict.FAILED}
-    return {(one.check, one.code, one.verdict): one for one in findings if one.verdict in bad}
+    told = found or [(Verdict.GOOD, Code.FINE, "")]
+    return [Finding(check, verdict, code, detail[:LONGEST_DETAIL]) for verdict, code, detail in told]

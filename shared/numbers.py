@@ -1,6 +1,7 @@
 """The number a pass may go to: whose word counts, and what makes a number a mobile we may reach. Pure."""
 
 import re
+from collections.abc import Iterable
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
@@ -77,3 +78,8 @@ def _number(text: str, rules: GuardRules) -> str:
     if phonenumbers.region_code_for_number(number) not in rules.allowed_countries:
         raise Refused(Reason.MOBILE_COUNTRY_BLOCKED)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def no_countries(codes: Iterable[str]) -> list[str]:
+    """Those that are no country's code (ISO 3166): no number is ever of it."""
+    return sorted(set(codes) - phonenumbers.SUPPORTED_REGIONS)

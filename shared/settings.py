@@ -193,6 +193,9 @@ RISKY: Final[Mapping[Code, Callable[["Settings"], bool]]] = {
     Code.NO_NUMBER_HOLD: lambda chosen: not chosen["MOBILE_HOLD"],
     Code.NO_BREAK_GLASS: lambda chosen: not chosen["BREAK_GLASS_IDS"],
     Code.SINGLE_DAY_ON: lambda chosen: chosen["SINGLE_DAY_PASSES"],
+    Code.NO_BUDGET: lambda chosen: not chosen["HOURLY_BUDGET"],
+    Code.NO_JOINERS_GROUP: lambda chosen: chosen["JOINERS_GROUP"] is None,
+    Code.METHODS_PASSED_OVER: lambda chosen: bool(chosen["METHODS_IGNORED"] - {Ignorable.EMAIL}),
 }
 """Choices the self-check reminds of: each is allowed, and none is meant to be forgotten."""
 

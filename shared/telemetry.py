@@ -60,7 +60,7 @@ class Event(StrEnum):
 
 FIELDS = frozenset(
     {"case", "issuance", "attempt", "state", "step", "reason", "channel", "receipt"}
-    | {"until", "minutes", "count", "error", "detail"}
+    | {"until", "minutes", "count", "error", "check", "detail"}
 )
 """The only fields an event may carry: opaque ids, codes, counts and times."""
 

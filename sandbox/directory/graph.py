@@ -120,6 +120,13 @@ def _groups(call: Call, *, owned: bool) -> list[Json]:
     return [DEFAULTS["group"] | {name: group[name] for name in told} for group in groups]
 
 
+def _circles(call: Call) -> list[Json]:
+    """The groups a group is in; one nobody named is in none."""
+    group = call.world.groups.get(call.values[0]) or {"memberOf": []}
+    groups = call.world.groups_of({"groups": group["memberOf"]})
+    return [DEFAULTS["group"] | {name: one[name] for name in DEFAULTS["group"]} for one in groups]
+
+
 def _roles(call: Call) -> list[Json]:
     held = [role for one in (call.user, *call.world.groups_of(call.user)) for role in one["roles"]]
     names = {role["displayName"] for role in held if role["isBuiltIn"] and role["directoryScopeId"] == "/"}
@@ -196,6 +203,7 @@ TABLE: dict[str, Route] = {
     "GET users/*/transitiveMemberOf/graph.directoryRole": ("roles", PAGED, _roles),
     "GET users/*/transitiveMemberOf/graph.group": ("groups", PAGED, lambda call: _groups(call, owned=False)),
     "GET users/*/ownedObjects/graph.group": ("owned", PAGED, lambda call: _groups(call, owned=True)),
+    "GET groups/*/transitiveMemberOf": ("circles", PAGED, _circles),
     "GET roleManagement/directory/roleAssignments": ("assignments", FILTERED, lambda call: _held(call, "roles")),
     "GET roleManagement/directory/roleEligibilityScheduleInstances": ("eligibility", FILTERED, _eligibilities),
     "GET users/*/authentication/methods": ("methods", "$skiptoken", _methods),

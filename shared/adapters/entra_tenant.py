@@ -12,12 +12,14 @@ from msgraph.graph_service_client import GraphServiceClient
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from shared.access import AccessPolicy, Circles
 from shared.adapters.entra import BACK_OFF, TAP_CONFIGURATION
+from shared.adapters.entra_access import access_policies
 from shared.adapters.entra_facts import policy_from
 from shared.adapters.entra_outcomes import READING, Answer, settle, unavailable, understood
 from shared.adapters.entra_wire import GraphWire
-from shared.checks import AccessPolicy, PassPolicy
-from shared.checkup import NotReadable
+from shared.checks import PassPolicy
+from shared.checkup_ports import NotReadable
 from shared.errors import Halted, Reason
 from shared.findings import named
 from shared.ports import Clock
@@ -25,12 +27,10 @@ from shared.ports import Clock
 PARTS_OF_A_TOKEN: Final = 3
 _ROLE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 """What Graph calls its app roles (Microsoft Graph permissions reference)."""
-SECURITY_INFO: Final = "urn:user:registersecurityinfo"
-"""The user action (Microsoft Graph reference, conditionalAccessApplications)."""
 
 
 class EntraTenant:
-    """Implements checkup.Tenant, over the addresses and the credential of EntraDirectory."""
+    """Implements checkup_ports.Tenant, over the addresses and the credential of EntraDirectory."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class EntraTenant:
         await self._wire.close()
 
     async def granted(self, stop_at: float) -> frozenset[str]:
-        """See checkup.Tenant. A token is as old as a day, and roles granted since are not in it."""
+        """See checkup_ports.Tenant. A token is as old as a day, and roles granted since are not in it."""
         self._wire.left(stop_at)
         try:
             token = await self._credential.get_token(f"{self._audience}/.default")
@@ -61,21 +61,27 @@ class EntraTenant:
         return understood(lambda: _roles_in(token.token))
 
     async def pass_policy(self, stop_at: float) -> PassPolicy:
-        """See checkup.Tenant."""
+        """See checkup_ports.Tenant."""
         answer = settle(await self._ask_for_policy(stop_at))
         return understood(lambda: _pass_policy(answer.body))
 
     async def access_policies(self, stop_at: float) -> list[AccessPolicy]:
-        """See checkup.Tenant."""
+        """See checkup_ports.Tenant."""
         policies = self._graph.identity.conditional_access.policies
         try:
             pages = await self._wire.pages(policies.to_get_request_information, stop_at, READING)
         except Halted:
             raise NotReadable from None
-        return understood(lambda: _access_policies(pages))
+        return understood(lambda: access_policies(pages))
+
+    async def circles(self, group: str, stop_at: float) -> Circles:
+        """See checkup_ports.Tenant."""
+        above = self._graph.groups.by_group_id(group).transitive_member_of
+        pages = await self._wire.pages(above.to_get_request_information, stop_at, READING)
+        return understood(lambda: _circles(group, pages))
 
     async def time(self, stop_at: float) -> datetime:
-        """See checkup.Tenant. Whatever else the answer says: it is dated."""
+        """See checkup_ports.Tenant. Whatever else the answer says: it is dated."""
         date = (await self._ask_for_policy(stop_at)).date
         if date is None:
             raise unavailable()
@@ -111,50 +117,18 @@ class _Length(_Wire):
     default_length: int = Field(ge=8, le=48)  # Microsoft Graph reference, the configuration's bounds
 
 
-class _Applications(_Wire):
-    include_user_actions: list[str] | None = None
-
-
-class _Conditions(_Wire):
-    applications: _Applications | None = None
-
-
-class _Strength(_Wire):
+class _Group(_Wire):
     id: str
 
 
-class _Controls(_Wire):
-    authentication_strength: _Strength | None = None
-
-
-class _AccessPolicy(_Wire):
-    """A Conditional Access policy (Microsoft Graph reference, conditionalAccessPolicy)."""
-
-    state: str
-    conditions: _Conditions
-    grant_controls: _Controls | None = None
-
-    @property
-    def guards_security_info(self) -> bool:
-        """Whether it is about registering security information."""
-        applications = self.conditions.applications
-        return SECURITY_INFO in ((applications and applications.include_user_actions) or [])
-
-    @property
-    def seen(self) -> AccessPolicy:
-        """In our words."""
-        strength = self.grant_controls and self.grant_controls.authentication_strength
-        return AccessPolicy(self.state, strength.id if strength else None)
-
-
-class _Page(_Wire):
-    value: list[_AccessPolicy]
+class _Groups(_Wire):
+    value: list[_Group]
 
 
 def _pass_policy(body: object) -> PassPolicy:
     return PassPolicy(policy_from(body), _Length.model_validate(body).default_length)
 
 
-def _access_policies(pages: Sequence[object]) -> list[AccessPolicy]:
-    found = [policy for page in pages for policy in _Page.model_validate(page).value]
-    return [policy.seen for policy in found if policy.guards_security_info]
+def _circles(group: str, pages: Sequence[object]) -> Circles:
+    above = (found.id.lower() for page in pages for found in _Groups.model_validate(page).value)
+    return Circles(frozenset({group.lower(), *above}))

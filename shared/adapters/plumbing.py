@@ -10,7 +10,7 @@ from azure.servicebus.aio import ServiceBusClient
 
 from shared.adapters.service_bus import in_our_words
 from shared.adapters.storage import Patience, Table
-from shared.checkup import NotThere
+from shared.checkup_ports import NotThere
 from shared.errors import BusUnavailable
 
 EACH_SECONDS: Final = 10.0
@@ -20,7 +20,7 @@ NOBODY: Final = "-"
 
 
 class AppPlumbing:
-    """Implements checkup.Plumbing. `connect` builds a client; `door_url` is the receipts' door, seen from outside."""
+    """Implements checkup_ports.Plumbing. `connect` builds a client; `door_url` is the receipts' door from outside."""
 
     def __init__(
         self,
@@ -34,20 +34,20 @@ class AppPlumbing:
         self._tables, self._door_url = tables, door_url
 
     async def queues(self) -> None:
-        """See checkup.Plumbing. How the queues are set up only shows to who may manage them, which no app may."""
+        """See checkup_ports.Plumbing. How the queues are set up only shows to who may manage them, which no app may."""
         async with self._connect() as client:
             await _tried(self._events, lambda: _receive(client, self._events))
             await _tried(self._events, lambda: _send(client, self._events))
             await _tried(self._dead_letters, lambda: _send(client, self._dead_letters))
 
     async def tables(self) -> None:
-        """See checkup.Plumbing."""
+        """See checkup_ports.Plumbing."""
         for name in TABLES:
             where, keys = "PartitionKey eq @nobody", {"nobody": NOBODY}
             await Table(self._tables, name, Patience()).find(where, keys, lambda row: row, at_most=1)
 
     async def door(self) -> int | None:
-        """See checkup.Plumbing."""
+        """See checkup_ports.Plumbing."""
         if self._door_url is None:
             return None
         limits = aiohttp.ClientTimeout(EACH_SECONDS)

@@ -14,7 +14,7 @@ from shared.adapters.twilio_codes import BUSY, OUTCOMES, Verdict
 from shared.adapters.twilio_line import REQUEST_SECONDS, Line, TwilioAccount
 from shared.adapters.twilio_records import look_up
 from shared.checks import SmsSender, WhatsAppSender
-from shared.checkup import NotReadable
+from shared.checkup_ports import NotReadable
 from shared.errors import Later, Reason
 from shared.findings import named
 from shared.ports import Clock
@@ -35,7 +35,7 @@ class _Without(Enum):
 
 
 class TwilioAccountView:
-    """Implements checkup.Account."""
+    """Implements checkup_ports.Account."""
 
     def __init__(self, account: TwilioAccount, senders: Senders, clock: Clock) -> None:
         self._line, self._base = Line(account), account.base_url
@@ -46,13 +46,13 @@ class TwilioAccountView:
         await self._line.close()
 
     async def log_in(self, stop_at: float) -> None:
-        """See checkup.Account. A key for messages only may do this; it may not look at the account itself."""
+        """See checkup_ports.Account. A key for messages only may do this; it may not look at the account itself."""
         outcome = await look_up(self._line, NO_MESSAGE, self._seconds(stop_at))
         if isinstance(outcome, Verdict):
             raise OUTCOMES[outcome.kind](outcome)
 
     async def sms_sender(self, stop_at: float) -> SmsSender | None:
-        """See checkup.Account."""
+        """See checkup_ports.Account."""
         if service := self._senders.messaging_service_sid:
             found = await self._ask(
                 "messaging", lambda client: client.messaging.v1.services(service).fetch_async(), stop_at
@@ -66,7 +66,7 @@ class TwilioAccountView:
         return SmsSender(exists=bool(found), sms=bool(found and _carries_sms(found.capabilities)))
 
     async def whatsapp_sender(self, stop_at: float) -> WhatsAppSender | None:
-        """See checkup.Account."""
+        """See checkup_ports.Account."""
         number = self._senders.whatsapp_from
         if number is None:
             return None
@@ -76,7 +76,7 @@ class TwilioAccountView:
         return WhatsAppSender(online, states)
 
     async def countries(self, stop_at: float) -> frozenset[str]:
-        """See checkup.Account."""
+        """See checkup_ports.Account."""
         found = await self._ask(
             "accounts", lambda client: client.accounts.v1.messaging_geopermissions.fetch_async(), stop_at
         )

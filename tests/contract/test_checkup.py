@@ -14,14 +14,16 @@ from azure.data.tables.aio import TableServiceClient
 from azure.servicebus.aio import ServiceBusClient
 
 from sandbox.process import Service, start
+from shared.access import AccessPolicy, Circles, on_access
 from shared.adapters.checkup_table import TableReports
 from shared.adapters.plumbing import AppPlumbing
 from shared.adapters.twilio import Senders
 from shared.adapters.twilio_account import TwilioAccountView
-from shared.checks import NEEDED_ROLES, OPTIONAL_ROLES, AccessPolicy, SmsSender
-from shared.checkup import NotReadable, NotThere, Report, Reports
+from shared.checks import NEEDED_ROLES, OPTIONAL_ROLES, SmsSender
+from shared.checkup_ports import NotReadable, NotThere, Reports
 from shared.errors import BusUnavailable, FirstpassError, LedgerUnavailable
 from shared.findings import Check, Code, Finding, Verdict
+from shared.report import Report, Wish
 from tests.contract.courier_rig import NOW, Clock, at
 from tests.contract.directory_worlds import SandboxToken
 from tests.contract.ledger_worlds import Fault, TableWorld, run_azurite, table_world
@@ -85,19 +87,86 @@ async def test_the_pass_policy_comes_with_the_length_of_its_passes(tenant: Entra
     assert not (await tenant.pass_policy(SOON)).policy.enabled  # as it is now, not as it was
 
 
-async def test_only_policies_on_security_information_are_seen(tenant: EntraTenant, graph: Service) -> None:
-    policies = [
-        {"state": "enabled", "conditions": SECURITY_INFO, "grantControls": {"authenticationStrength": {"id": "x"}}},
+ON_ALL = {"applications": {"includeApplications": ["All"], "excludeApplications": ["an-app"]}}
+STRENGTH = {"id": "X", "allowedCombinations": ["fido2", "temporaryAccessPassMultiUse"]}
+POLICIES: list[tuple[dict[str, Any], AccessPolicy | None]] = [
+    (
+        {"conditions": SECURITY_INFO, "grantControls": {"authenticationStrength": STRENGTH}},
+        AccessPolicy(
+            id="1",
+            users=frozenset(),
+            controls=frozenset({"strength"}),
+            strength="x",
+            combinations=frozenset({"fido2", "temporaryaccesspassmultiuse"}),
+        ),
+    ),
+    (
         {"state": "enabledForReportingButNotEnforced", "conditions": SECURITY_INFO, "grantControls": None},
-        {"state": "enabled", "conditions": {"applications": {"includeApplications": ["All"]}}},
-        {"state": "enabled", "conditions": {"applications": None}},
-    ]
-    await put(
-        f"{graph.url}/sandbox/world",
-        {"accessPolicies": [{"id": "1"} | one for one in policies], "appRoles": sorted(ROLES)},
-    )
-    reported = AccessPolicy("enabledForReportingButNotEnforced")
-    assert await tenant.access_policies(SOON) == [AccessPolicy("enabled", "x"), reported]
+        AccessPolicy(id="1", state="enabledForReportingButNotEnforced", users=frozenset()),
+    ),
+    (
+        {
+            "conditions": ON_ALL
+            | {
+                "users": {"includeUsers": ["All"], "includeGroups": ["IN"], "excludeGroups": ["Out"]},
+                "clientAppTypes": ["browser"],
+                "platforms": {"includePlatforms": ["all"], "excludePlatforms": ["iOS"]},
+                "locations": {"includeLocations": ["All"], "excludeLocations": ["AllTrusted"]},
+                "devices": {"deviceFilter": {"mode": "exclude", "rule": "device.isCompliant -eq True"}},
+                "signInRiskLevels": [],
+            },
+            "grantControls": {"operator": "AND", "builtInControls": ["mfa", "compliantDevice"], "termsOfUse": ["t"]},
+        },
+        AccessPolicy(
+            id="1",
+            on_registering=False,
+            excludes_apps=True,
+            groups=frozenset({"in"}),
+            excluded_groups=frozenset({"out"}),
+            controls=frozenset({"mfa", "compliantdevice", "termsofuse"}),
+            all_of=True,
+            clients=frozenset({"browser"}),
+            platforms=frozenset({"all"}),
+            excluded_platforms=frozenset({"ios"}),
+            locations=frozenset({"all"}),
+            excludes_locations=True,
+            filters_devices=True,
+        ),
+    ),
+    (
+        {"conditions": SECURITY_INFO | {"userRiskLevels": ["high"]}},
+        AccessPolicy(id="1", users=frozenset(), on_occasion=True),
+    ),
+    (
+        {"conditions": SECURITY_INFO | {"authenticationFlows": {"transferMethods": "deviceCodeFlow"}}},
+        AccessPolicy(id="1", users=frozenset(), on_occasion=True),
+    ),
+    ({"conditions": {"applications": {"includeApplications": ["Office365"]}}}, None),
+    ({"conditions": {"applications": None}}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "seen"), POLICIES)
+async def test_policies_that_can_matter_to_joiners_are_seen(
+    tenant: EntraTenant, graph: Service, given: dict[str, Any], seen: AccessPolicy | None
+) -> None:
+    policies = [{"id": "1", "state": "enabled"} | given]
+    await put(f"{graph.url}/sandbox/world", {"accessPolicies": policies, "appRoles": sorted(ROLES)})
+    assert await tenant.access_policies(SOON) == ([seen] if seen else [])
+
+
+async def test_the_sandboxes_new_tenant_lets_joiners_register(tenant: EntraTenant) -> None:
+    assert on_access(await tenant.access_policies(SOON), Circles()) == []
+
+
+async def test_the_groups_a_group_is_in_are_seen(tenant: EntraTenant, graph: Service) -> None:
+    joiners, staff, everybody = (f"{digit}1111111-0000-4000-8000-00000000000A" for digit in "123")
+    nested = {"id": joiners, "memberOf": [{"id": staff, "memberOf": [{"id": everybody}]}]}
+    await put(f"{graph.url}/sandbox/world", {"users": [{"groups": [nested]}], "appRoles": sorted(ROLES)})
+    assert await tenant.circles(joiners, SOON) == Circles(frozenset(map(str.lower, (joiners, staff, everybody))))
+    await put(f"{graph.url}/sandbox/world", {"appRoles": ["User.Read.All"]})
+    with pytest.raises(FirstpassError, match="graph-denied"):
+        await tenant.circles(joiners, SOON)
 
 
 async def test_without_its_role_conditional_access_is_not_readable(tenant: EntraTenant, graph: Service) -> None:
@@ -360,23 +429,29 @@ REPORT = Report(
     datetime(2026, 12, 1, 7, 0, 1, 250, tzinfo=UTC),
     (
         Finding(Check.ROLES, Verdict.FAILED, Code.ROLES_MISSING, "User.Read.All"),
+        Finding(Check.POLICY, Verdict.UNKNOWN, Code.NO_ANSWER, "graph-throttled"),
         Finding(Check.CLOCK, Verdict.GOOD, Code.FINE),
     ),
+    carried=(Finding(Check.POLICY, Verdict.FAILED, Code.POLICY_DISABLED),),
+    blind={Check.POLICY: 2},
+    every=timedelta(hours=6),
+    answers="a" * 32,
 )
 
 
-async def test_the_newest_report_is_kept(reports: Reports) -> None:
+async def test_the_newest_report_is_kept_whole(reports: Reports) -> None:
     assert await reports.newest() is None
-    await reports.keep(replace(REPORT, findings=()))
+    await reports.keep(Report(REPORT.at, ()))
+    assert await reports.newest() == Report(REPORT.at, ())
     await reports.keep(REPORT)
     assert await reports.newest() == REPORT
 
 
 async def test_who_asked_last_counts(reports: Reports) -> None:
-    assert await reports.asked_at() is None
+    assert await reports.wish() is None
     for minute in (1, 2):
-        await reports.ask(REPORT.at + timedelta(minutes=minute))
-    assert await reports.asked_at() == REPORT.at + timedelta(minutes=2)
+        await reports.ask(Wish(f"{minute}" * 32, REPORT.at + timedelta(minutes=minute)))
+    assert await reports.wish() == Wish("2" * 32, REPORT.at + timedelta(minutes=2))
 
 
 @pytest.mark.parametrize("findings", ["[", "{}", "[[1]]", '[["no-such-check","good","fine",""]]'])

@@ -4,9 +4,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.checks import NEEDED_ROLES, AccessPolicy, Expected, PassPolicy, SmsSender, WhatsAppSender
-from shared.checkup import Checkup, Report
+from shared.access import AccessPolicy, Circles
+from shared.checks import NEEDED_ROLES, Expected, PassPolicy, SmsSender, WhatsAppSender
+from shared.checkup import Checkup
+from shared.errors import LedgerUnavailable
 from shared.plan import Policy
+from shared.report import Report, Wish
 from tests.fakes.clock import FakeClock
 
 GROUP = "11111111-0000-4000-8000-000000000001"
@@ -36,7 +39,9 @@ class Surroundings:
         self.clock = clock
         self.roles = frozenset(row[0] for row in NEEDED_ROLES)
         self.policy = PassPolicy(policy(), 12)
-        self.access = [AccessPolicy("enabled", MFA)]
+        self.access = [AccessPolicy(id="1", controls=frozenset({"strength"}), strength=MFA)]
+        self.above: frozenset[str] = frozenset()
+        """The groups that the joiners' group is in."""
         self.sender: SmsSender | None = SmsSender(exists=True)
         self.whatsapp: WhatsAppSender | None = WhatsAppSender(True, {"nl": "approved"})
         self.open_to = frozenset({"DE", "NL"})
@@ -53,6 +58,9 @@ class Surroundings:
 
     async def access_policies(self, stop_at: float) -> list[AccessPolicy]:
         return self._say("access_policies", self.access)
+
+    async def circles(self, group: str, stop_at: float) -> Circles:
+        return self._say("circles", Circles(self.above | {group}))
 
     async def time(self, stop_at: float) -> datetime:
         return self._say("time", self.their_time or self.clock.now())
@@ -86,26 +94,37 @@ class Surroundings:
 
 
 class FakeReports:
-    """Implements checkup.Reports."""
+    """Implements checkup_ports.Reports; while `gone`, nothing of it answers."""
 
     def __init__(self) -> None:
         self.kept: Report | None = None
-        self.asked: datetime | None = None
+        self.wished: Wish | None = None
+        self.gone = False
+        self.refused = 0
 
     async def newest(self) -> Report | None:
-        return self.kept
+        return self._say(self.kept)
 
     async def keep(self, report: Report) -> None:
+        self._say(None)
         self.kept = report
 
-    async def asked_at(self) -> datetime | None:
-        return self.asked
+    async def wish(self) -> Wish | None:
+        return self._say(self.wished)
 
-    async def ask(self, at: datetime) -> None:
-        self.asked = at
+    async def ask(self, wish: Wish) -> None:
+        self._say(None)
+        self.wished = wish
+
+    def _say[T](self, told: T) -> T:
+        if self.gone:
+            self.refused += 1
+            raise LedgerUnavailable("ledger-unavailable")
+        return told
 
 
 def checkup(around: Surroundings, reports: FakeReports, **changes: Any) -> Checkup:
     """A Checkup over these."""
     given: dict[str, Any] = {"expected": EXPECTED, "discards_content": False, "every": timedelta(hours=1)} | changes
-    return Checkup(tenant=around, account=around, plumbing=around, reports=reports, clock=around.clock, **given)
+    given = {"plumbing": around} | given
+    return Checkup(tenant=around, account=around, reports=reports, clock=around.clock, **given)

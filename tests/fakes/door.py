@@ -70,11 +70,9 @@ def operations_of(house: House, overview: FakeOverview, dead_letters: FakeGauge,
     )
 
 
-def acts_over(
-    house: House, overview: FakeOverview, gauge: FakeGauge, audit: FakeAudit, rules: Rules
-) -> tuple[Act, ...]:
+def acts_over(door: "Door", rules: Rules) -> tuple[Act, ...]:
     """The acts as wiring.py has them."""
-    name_case = house.onboarding.name_case
+    house, name_case = door.house, door.house.onboarding.name_case
     errands = Errands(
         ledger=house.ledger,
         clock=house.clock,
@@ -88,8 +86,9 @@ def acts_over(
     dead_letters = DeadLetters(
         letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=rules
     )
-    operations, doctor = operations_of(house, overview, gauge, rules), Doctor(reports=FakeReports(), clock=house.clock)
-    records = Records(audit=audit, clock=house.clock)
+    operations = operations_of(house, door.overview, door.dead_letters, rules)
+    doctor = Doctor(reports=door.reports, clock=house.clock)
+    records = Records(audit=door.audit, clock=house.clock)
     return with_document(every_act(operations, dead_letters, errands, sendings, doctor, records))
 
 
@@ -101,8 +100,9 @@ class Door:
         self.overview = FakeOverview(self.house.ledger, self.house.clock)
         self.audit = FakeAudit()
         self.dead_letters = FakeGauge(self.house.clock)
+        self.reports = FakeReports()
         rules = replace(self.house.onboarding.outside.rules, single_day_passes=single_day_passes)
-        self.acts = acts_over(self.house, self.overview, self.dead_letters, self.audit, rules)
+        self.acts = acts_over(self, rules)
         self.api = Api(
             acts=self.acts,
             audit=self.audit,

@@ -92,8 +92,10 @@ IN_ENTRA: Any = POLICY | {
     "value": [
         {
             "id": "1", "displayName": NAME, "state": "enabled",
-            "conditions": {"applications": {"includeUserActions": [SECURITY_INFO]}, "users": {"includeUsers": [UPN]}},
-            "grantControls": {"authenticationStrength": {"id": MFA, "displayName": NAME}},
+            "conditions": {
+                "applications": {"includeUserActions": [SECURITY_INFO]}, "users": {"includeUsers": ["All", UPN]},
+            },
+            "grantControls": {"operator": "OR", "authenticationStrength": {"id": MFA, "displayName": NAME}},
         }
     ],
 }  # fmt: skip
@@ -138,6 +140,7 @@ async def test_what_entra_says_of_the_tenant(cases: int) -> None:
         kinds = await tried("tenant", cases, make, asked)
     all_of(kinds, *(f"pass-policy {code}" for code in ("no-answer", "fine", "denied", "policy-disabled")))
     all_of(kinds, *(f"security-info-access {code}" for code in ("no-answer", "fine", "not-readable")))
+    all_of(kinds, "security-info-access access-open")
     all_of(kinds, "clock clock-off")
 
 
@@ -263,7 +266,9 @@ OTHERS = (
 
 def _guarded(told: Any) -> bool:
     policies = [one for one in told["value"] if one["state"] == "enabled"]
-    return any(SECURITY_INFO in one["conditions"]["applications"]["includeUserActions"] for one in policies)
+    here = [one["conditions"] for one in policies if one["grantControls"]["authenticationStrength"]["id"] == MFA]
+    guards = [one for one in here if SECURITY_INFO in one["applications"]["includeUserActions"]]
+    return any("all" in map(str.lower, one["users"]["includeUsers"]) for one in guards)
 
 
 def _fits(told: Any) -> bool:

@@ -144,9 +144,9 @@ DOCTOR_TEXT = """# The self-check
 
 This page is made from the code (`python -m tests.house.generated`), and a test keeps it true.
 
-The worker checks itself with the agenda's timer: once an hour (`CHECKUP_EVERY`) and whenever somebody asks (`./firstpass doctor --now`). It looks with its own identity, changes nothing but one row of the table `control`, and keeps the newest report there. `./firstpass doctor` shows that report and what to do, and ends with 6 when something **failed**, when there is no report yet, or when it is older than three hours. A **warning** works, but not as it should; **unknown** could not be seen, which is no failure.
+The worker checks itself with the agenda's timer: once an hour (`CHECKUP_EVERY`) and whenever somebody asks (`./firstpass doctor --now`), above all when the agenda cannot be read. It looks with its own identity, changes nothing but one row of the table `control`, and keeps the newest report there. `./firstpass doctor` shows that report and what to do. It ends with 6, and says why, when something **failed**, when there is no report yet, or when the newest is two hours older than `CHECKUP_EVERY` (with `CHECKUP_EVERY=0`, made only when asked, none is too old). A **warning** works, but not as it should. **Unknown** could not be seen, which is no failure: what was found last stands beside it as last known, and counts. Without an answer three times in a row it is a warning. Queues and tables that give no answer have failed.
 
-What changes from one report to the next is told as `checkup-changed` in the log (`detail`: the check, `state`: its verdict, `reason`: the code), failures at level ERROR: alert on these. Nothing else is repeated every hour.
+What changes from one report to the next is told as `checkup-changed` in the log (`check`, `state`: its verdict, `reason`: the code, `detail`: which roles, policies, countries or templates), failures at level ERROR: alert on these. So is a list that grows; `state` is `good` when it is over. Nothing else is repeated every hour. While the ledger gives no answer the check goes on and tells; only the report cannot be shown.
 
 ## What is looked at
 
@@ -158,7 +158,7 @@ App roles the worker needs, of each line one, the least first:
 
 {roles}
 
-{extra} is good for this check alone; without it `security-info-access` is `not-readable`. Everything else is in excess.
+{extra} is good for this check alone; without it `security-info-access` is `not-readable`. A later one of a line stands in for the first while that is missing (`roles-stand-in`); everything else is in excess.
 
 ## What it finds, and what to do
 
@@ -168,7 +168,7 @@ App roles the worker needs, of each line one, the least first:
 
 ## What it cannot see
 
-How the queues are set up (locks, forwarding of dead letters, memory of duplicates): only who may manage a namespace sees that, and neither app may. Whether Message Redaction is on at Twilio. Whether a Conditional Access policy on something else than registering security information shuts joiners out. A directory role in place of an app role. Nothing here was run against a real tenant or a real Twilio account.
+How the queues are set up (locks, forwarding of dead letters, memory of duplicates): only who may manage a namespace sees that, and neither app may. Whether Message Redaction is on at Twilio. Conditional Access policies on single apps, on device registration, and on groups that only some joiners are in. Terms of Conditional Access that Graph does not show. A directory role in place of an app role. Nothing here was run against a real tenant or a real Twilio account.
 """
 
 TEXT = """# The life of a case

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
+from shared.access import Circles
 from shared.checks import (
     NEEDED_ROLES,
-    AccessPolicy,
     Expected,
     PassPolicy,
     SmsSender,
     WhatsAppSender,
-    on_access,
     on_clock,
     on_countries,
     on_policy,
@@ -23,12 +22,12 @@ from shared.checks import (
     on_whatsapp,
 )
 from shared.events import DevicePath
-from shared.findings import Check, Code, Finding, Verdict, changed, named
+from shared.findings import Code, Verdict, named
 from shared.plan import PlanRules, longest_minutes
 from tests.fakes.checkup import EXPECTED, GROUP, policy
 
 LEAST = {row[0] for row in NEEDED_ROLES}
-STRENGTH = "00000000-0000-0000-0000-00000000000{}"
+CIRCLES = Circles(frozenset({GROUP}))
 
 
 def told(found: list[tuple[Verdict, Code, str]]) -> list[tuple[str, str]]:
@@ -49,6 +48,11 @@ def test_a_role_that_is_missing_is_named(role: str) -> None:
     ("extra", "verdict", "code"),
     [
         ("Mail.Read.All", "warning", "roles-in-excess"),
+        ("Mail.Read", "warning", "roles-in-excess"),
+        ("User.ReadBasic.All", "warning", "roles-in-excess"),
+        ("Member.Read.Hidden", "warning", "roles-in-excess"),
+        ("Mail.ReadWrite", "failed", "roles-that-write"),
+        ("Sites.FullControl.All", "failed", "roles-that-write"),
         ("Directory.Read.All", "warning", "roles-in-excess"),
         ("Directory.ReadWrite.All", "failed", "roles-that-write"),
         ("UserAuthenticationMethod.ReadWrite.All", "failed", "roles-that-write"),
@@ -67,6 +71,29 @@ def test_the_optional_role_is_no_excess() -> None:
 def test_a_broad_role_may_stand_in_for_the_least_one() -> None:
     granted = LEAST - {"UserAuthMethod-TAP.ReadWrite.All"} | {"UserAuthenticationMethod.ReadWrite.All"}
     assert told(on_roles(granted)) == [("warning", "roles-broad")]
+
+
+@pytest.mark.parametrize(
+    ("without", "stands_in", "code", "detail"),
+    [
+        ("User.Read.All", "Directory.Read.All", "roles-stand-in", "Directory.Read.All for User.Read.All"),
+        ("Policy.Read.AuthenticationMethod", "Policy.Read.All", "roles-stand-in", None),
+        ("UserAuthenticationMethod.Read.All", "UserAuthenticationMethod.ReadWrite.All", "roles-broad", None),
+    ],
+)
+def test_a_role_that_does_for_one_that_is_missing_is_none_to_take_away(
+    without: str, stands_in: str, code: str, detail: str | None
+) -> None:
+    assert on_roles(LEAST - {without} | {stands_in}) == [("warning", code, detail or f"{stands_in} for {without}")]
+
+
+def test_one_role_may_do_for_several() -> None:
+    granted = LEAST - {"User.Read.All", "GroupMember.Read.All"} | {"Directory.Read.All"}
+    ((_, code, detail),) = on_roles(granted)
+    assert (code, detail) == (
+        "roles-stand-in",
+        "Directory.Read.All for User.Read.All, Directory.Read.All for GroupMember.Read.All",
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,31 +116,42 @@ def test_a_broad_role_may_stand_in_for_the_least_one() -> None:
     ],
 )
 def test_the_pass_policy(changes: dict[str, Any], length: int, expected: list[tuple[str, str]]) -> None:
-    assert told(on_policy(PassPolicy(policy(**changes), length), EXPECTED)) == expected
+    assert told(on_policy(PassPolicy(policy(**changes), length), EXPECTED, CIRCLES)) == expected
 
 
 def test_a_policy_whose_scope_nobody_named_must_only_have_one() -> None:
-    expected = replace(EXPECTED, joiners_group=None, whatsapp=False)
-    assert on_policy(PassPolicy(policy(), 20), expected) == []
+    expected, unnamed = replace(EXPECTED, joiners_group=None, whatsapp=False), Circles(are_all=False)
+    assert on_policy(PassPolicy(policy(), 20), expected, unnamed) == []
     nobody = policy(include_targets=frozenset())
-    assert told(on_policy(PassPolicy(nobody, 20), expected)) == [("failed", "policy-misses-joiners")]
+    assert told(on_policy(PassPolicy(nobody, 20), expected, unnamed)) == [("failed", "policy-misses-joiners")]
 
 
 @pytest.mark.parametrize(
-    ("policies", "expected"),
+    ("circles", "changes", "expected"),
     [
-        ([], [("warning", "access-open")]),
-        ([AccessPolicy("disabled")], [("warning", "access-open")]),
-        ([AccessPolicy("enabledForReportingButNotEnforced")], [("warning", "access-reported-only")]),
-        ([AccessPolicy("enabled")], []),
-        ([AccessPolicy("enabled", STRENGTH.format(2))], []),
-        ([AccessPolicy("enabled", STRENGTH.format(3))], [("failed", "access-too-strong")]),
-        ([AccessPolicy("enabled"), AccessPolicy("enabled", STRENGTH.format(4))], [("failed", "access-too-strong")]),
-        ([AccessPolicy("disabled", STRENGTH.format(4))], [("warning", "access-open")]),
+        (Circles(frozenset({GROUP, "above"})), {"include_targets": frozenset({"above"})}, []),
+        (
+            Circles(frozenset({GROUP, "above"})),
+            {"exclude_targets": frozenset({"above"})},
+            [("failed", "policy-misses-joiners")],
+        ),
+        (Circles(frozenset({GROUP}), are_all=False), {}, []),
+        (
+            Circles(frozenset({GROUP}), are_all=False),
+            {"include_targets": frozenset({"above"})},
+            [("warning", "policy-may-miss-joiners")],
+        ),
+        (
+            Circles(frozenset({GROUP}), are_all=False),
+            {"exclude_targets": frozenset({GROUP})},
+            [("failed", "policy-misses-joiners")],
+        ),
     ],
 )
-def test_registering_security_information(policies: list[AccessPolicy], expected: list[tuple[str, str]]) -> None:
-    assert told(on_access(policies)) == expected
+def test_a_group_inside_an_included_one_is_in_scope(
+    circles: Circles, changes: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert told(on_policy(PassPolicy(policy(**changes), 12), EXPECTED, circles)) == expected
 
 
 def test_the_sender_of_sms() -> None:
@@ -153,23 +191,6 @@ def test_the_longest_plan_is_that_of_all_devices_or_of_the_usual_ones_where_thes
     assert longest_minutes([DevicePath.AUTHENTICATOR], PlanRules()) == (255, 615)
     slow = PlanRules(step_minutes={(DevicePath.SECURITY_INFO, "security-info"): 500})
     assert longest_minutes([DevicePath.SECURITY_INFO], slow) == (500, 870)
-
-
-FAILED = Finding(Check.POLICY, Verdict.FAILED, Code.POLICY_DISABLED)
-WARNED = Finding(Check.CLOCK, Verdict.WARNING, Code.CLOCK_OFF, "61 seconds")
-BLIND = Finding(Check.POLICY, Verdict.UNKNOWN, Code.NO_ANSWER)
-
-
-def test_only_what_changed_is_told() -> None:
-    assert changed([], [FAILED, WARNED]) == [FAILED, WARNED]
-    assert changed([FAILED, WARNED], [FAILED, replace(WARNED, detail="75 seconds")]) == []
-    assert changed([FAILED], []) == [Finding(Check.POLICY, Verdict.GOOD, Code.POLICY_DISABLED)]
-    assert changed([WARNED], [replace(WARNED, verdict=Verdict.FAILED)])[0].verdict is Verdict.FAILED
-
-
-def test_what_cannot_be_seen_is_neither_new_nor_healed() -> None:
-    assert changed([FAILED], [BLIND]) == []
-    assert changed([], [BLIND]) == []
 
 
 @pytest.mark.parametrize("word", ["", "x" * 65, "User.Read.All\n", "a b", "\x1b[31m", "é", "+491713920077", None, 7])

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from functions.settle import GIVE_BACK_AFTER, RunFailed, settled
+from functions.settle import GIVE_BACK_AFTER, RunFailed, each_settled, settled
 from shared.errors import Halted, IllegalMove, Later, Moved, Reason, Refused, Unconfirmed
 from shared.onboarding import RUN_SECONDS
 
@@ -142,3 +142,16 @@ async def test_cancelling_a_run_fails_it_so_that_its_message_comes_again() -> No
     run.cancel()
     with pytest.raises(RunFailed, match=r"^CancelledError$"):
         await run
+
+
+async def test_each_work_is_done_whatever_became_of_those_before_it() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        done.append("work")
+
+    with pytest.raises(RunFailed, match=r"^graph-denied$"):
+        await each_settled(failing(Halted(Reason.GRAPH_DENIED)), work, failing(ValueError(TEXT)), work)
+    assert done == ["work", "work"]
+    await each_settled(work)
+    assert len(done) == 3
