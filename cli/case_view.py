@@ -11,6 +11,7 @@ from cli.output import Column, Sheet, clean, facts
 from cli.story import happenings
 from cli.words import why
 from shared.api_models import CaseStory, CaseView, Contact
+from shared.errors import Reason
 from shared.events import Purpose
 from shared.states import State
 
@@ -36,6 +37,15 @@ def joiners_time(case: CaseView) -> str:
 def message(case: CaseView) -> str:
     """How the pass went out, if it did, and what is known of that."""
     return " ".join(filter(None, (case.channel, case.receipt))) if case.sent_at else ""
+
+
+def rehearsed(case: CaseView) -> str:
+    """What would have been sent, of a case that was only rehearsed."""
+    if case.reason != Reason.REHEARSAL or case.pass_starts_at is None:
+        return ""
+    how = "once" if case.is_usable_once else "as often as wanted"
+    starts, ends = (both(when, case.time_zone) for when in (case.pass_starts_at, case.pass_ends_at))
+    return f"by {case.channel}: a pass that works {how} from {starts} until {ends}"
 
 
 CASES: Final = Sheet(
@@ -74,6 +84,7 @@ def _standing(case: CaseView, zone: str | None) -> dict[str, str]:
         "sent": both(case.sent_at, zone),
         "ends": both(case.pass_ends_at, zone) if is_out else "",
         "message": message(case),
+        "rehearsed": rehearsed(case),
         "passes": f"{case.issuance} asked for, {case.spent} came to nothing",
         "devices": ", ".join(case.device_paths),
         "registered": ", ".join(case.registered),

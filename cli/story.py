@@ -62,7 +62,9 @@ def happenings(history: Iterable[Move | MoveView]) -> list[tuple[datetime, str]]
         words = _WORDS.get((_who(move), move.to_state))
         if words is None or ("{receipt}" in words and move.receipt is None):
             continue
-        told.append((move.at, words.format_map(_details(move))))
+        what = words.format_map(_details(move))
+        if not told or told[-1][1] != what:  # a wait that goes on is one
+            told.append((move.at, what))
     return told
 
 

@@ -85,7 +85,10 @@ class CaseView(Model):
     channel: str | None
     receipt: str | None
     sent_at: datetime | None
+    pass_starts_at: datetime | None
     pass_ends_at: datetime | None
+    is_usable_once: bool | None
+    """Of the last pass; of one only rehearsed (`reason`), as it would have been."""
     device_paths: list[str]
     time_zone: str | None
     contact_kept: bool

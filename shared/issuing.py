@@ -20,9 +20,11 @@ from shared.methods import has_new
 from shared.numbers import trusted_number
 from shared.plan import Policy, Terms, fit, may_send, once_more
 from shared.run import Run, record
+from shared.states import Act, State
 from shared.telemetry import Event, emit
 
-REHEARSE_AGAIN: Final = timedelta(days=1)
+REHEARSED_WAITS: Final = timedelta(minutes=15)
+"""How soon after REHEARSAL is switched off who was rehearsed is looked at."""
 
 
 async def issue(run: Run) -> Case | None:
@@ -30,6 +32,8 @@ async def issue(run: Run) -> Case | None:
     directory, courier, ledger = run.outside.directory, run.outside.courier, run.outside.ledger
     event = certain(run.case.event)
     guard_event(event, certain(run.case.opens_at), run.rules.guard, run.now())
+    if run.case.reason is Reason.REHEARSAL and (planned := await _rehearsed_before(run)):
+        return planned
     _not_at_night(run, event)
     await ledger.admit()
     policy, seen = await see(run)
@@ -38,6 +42,9 @@ async def issue(run: Run) -> Case | None:
     facts, number = await vet(run, policy, seen)
     terms = _agreed(run, policy)
     await ledger.spend()
+    channel = Channel.SMS if run.case.by_sms else event.channel
+    if run.rules.rehearsal:
+        return await _rehearsed(run, terms, channel)
 
     claimed = run.case.claimed(facts.user_id, terms, run.now(), had=facts.methods)
     await run.save(claimed, Held(lease=True))
@@ -48,7 +55,6 @@ async def issue(run: Run) -> Case | None:
         await run.save_mine(lambda mine: mine.intended(tap.id), Held(lease=True, intended=1))
     except Moved:
         return await _withdraw(run, facts.user_id, tap.id)
-    channel = Channel.SMS if run.case.by_sms else event.channel
     try:
         message = await courier.send(number, channel, event.locale, tap.secret, run.case.ref, run.stop_at)
     except Refused as refused:
@@ -121,10 +127,41 @@ def _agreed(run: Run, policy: Policy) -> Terms:
     terms = fit(event, certain(case.opens_at), policy, run.rules.plan, run.now())
     if terms.cut:
         emit(Event.LIFETIME_CUT, WARNING, case=case.id, minutes=terms.lifetime_in_minutes)
-    if run.rules.rehearsal:
-        emit(Event.REHEARSED, case=case.id, channel=event.channel, minutes=terms.lifetime_in_minutes)
-        raise Later(Reason.REHEARSAL, REHEARSE_AGAIN)
     return terms
+
+
+async def _rehearsed(run: Run, terms: Terms, channel: Channel) -> Case:
+    """Write down what would have been made and sent now. No claim: a claim says that there may be a pass.
+
+    A pass of before the rehearsal keeps its times: until they are over somebody may hold it.
+    """
+    case, now = run.case, run.now()
+    emit(Event.REHEARSED, case=case.id, channel=channel, minutes=terms.lifetime_in_minutes)
+    starts = terms.start_date_time or now
+    shown = {
+        "channel": channel,
+        "pass_starts_at": starts,
+        "pass_ends_at": starts + timedelta(minutes=terms.lifetime_in_minutes),
+        "is_usable_once": terms.is_usable_once,
+    }
+    noted = {} if case.claims else shown
+    put_off = (Act.ISSUE, Reason.REHEARSAL, now + REHEARSED_WAITS)
+    return await run.let_go(lambda mine: replace(mine.put_off(*put_off, held=run.held), **noted))
+
+
+async def _rehearsed_before(run: Run) -> Case | None:
+    """Once is enough for a plan: it waits while the rehearsal is on. Then it goes, by a new plan when its time is over.
+
+    Raises:
+        Later: `rehearsal`.
+    """
+    if run.rules.rehearsal:
+        raise Later(Reason.REHEARSAL, REHEARSED_WAITS)
+    when = once_more(certain(run.case.event), certain(run.case.opens_at), run.rules.plan, run.now())
+    if when.deliver_at <= run.now():
+        return None
+    plan = {"opens_at": when.opens_at, "deliver_at": when.deliver_at, "not_before": None, "reason": None}
+    return await run.save(run.case.moved(State.ANNOUNCED, **plan))
 
 
 async def _withdraw(run: Run, user_id: str, pass_id: str) -> None:

@@ -42,7 +42,9 @@ def case(number: int = 1, **changes: Any) -> CaseView:
         "channel": "sms",
         "receipt": "delivered",
         "sent_at": NOW,
+        "pass_starts_at": NOW + HOUR,
         "pass_ends_at": NOW + 8 * HOUR,
+        "is_usable_once": False,
         "device_paths": ["autopilot"],
         "time_zone": "America/New_York",
         "contact_kept": True,
@@ -54,7 +56,8 @@ def case(number: int = 1, **changes: Any) -> CaseView:
 
 
 def refused(number: int = 2, reason: str = "registered-not-passwordless") -> CaseView:
-    over = {"next_step": None, "channel": None, "receipt": None, "sent_at": None, "pass_ends_at": None}
+    over = {"next_step": None, "channel": None, "receipt": None, "sent_at": None}
+    over |= dict.fromkeys(("pass_starts_at", "pass_ends_at", "is_usable_once"))
     return case(number, state=State.REFUSED, reason=reason, **over)
 
 

@@ -11,6 +11,7 @@ from shared.events import Channel, Delivery, Word
 from shared.guard_rails import DisabledAccount
 from shared.states import CaseRules, State
 from tests.builders import NUMBER, USER_ID, facts, terms
+from tests.fakes.door import READER, Door
 from tests.fakes.house import DUE, GUARD, House
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -553,23 +554,96 @@ async def test_what_lasts_is_looked_at_less_often() -> None:
     assert len(house.texts) == 1
 
 
-async def test_a_rehearsal_does_everything_but_make_and_send() -> None:
-    house = House(DUE)
+def rehearsing(house: House, *, on: bool = True) -> None:
+    """REHEARSAL, from now on."""
     outside = house.onboarding.outside
-    house.onboarding = replace(house.onboarding, outside=replace(outside, rules=replace(outside.rules, rehearsal=True)))
+    house.onboarding = replace(house.onboarding, outside=replace(outside, rules=replace(outside.rules, rehearsal=on)))
+
+
+async def test_a_rehearsal_does_everything_but_make_and_send() -> None:
+    house = House(DUE, budget=5)
+    rehearsing(house)
     await house.hire()
     assert (house.texts, house.directory.created, house.case.reason) == ([], [], Reason.REHEARSAL)
+    assert house.ledger.hour_spent()[1] == 1, "counted against the budget"
     await house.live(DUE + 2 * HOUR)
-    assert house.ledger.calls.count("meet") == 1, "the guard rails ran"
-    house.onboarding = replace(house.onboarding, outside=outside)
-    await house.live(DUE + DAY + HOUR)
+    assert house.ledger.calls.count("meet") == 1, "once for this plan"
+    rehearsing(house, on=False)
+    await house.live(DUE + 2 * HOUR + 17 * MINUTE)
     assert len(house.texts) == 1
+    assert house.newest_works()
+
+
+async def test_who_would_have_got_what_is_kept_of_a_rehearsal() -> None:
+    house = House(DUE)
+    rehearsing(house)
+    await house.hire()
+    story = await Door(house).ask(f"cases/{house.case_id}", who=READER)
+    case = story.json["case"]
+    assert (case["state"], case["reason"], case["channel"], case["isUsableOnce"]) == (
+        "announced", "rehearsal", "whatsapp", False,
+    )  # fmt: skip
+    assert [datetime.fromisoformat(case[name]) for name in ("passStartsAt", "passEndsAt")] == [OPENS, ENDS]
+    assert house.case.number_shown
+    assert NUMBER not in story.text
+    house = House(DUE)
+    rehearsing(house)
+    house.phones[NUMBER, Channel.WHATSAPP] = Word(Delivery.UNDELIVERED)
+    rehearsing(house, on=False)
+    await house.hire()
+    rehearsing(house)
+    await house.live(DUE + HOUR)
+    assert (house.case.reason, house.case.by_sms) == (Reason.REHEARSAL, True)
+    assert [sent.channel for sent in house.courier.sent] == [Channel.WHATSAPP]
+
+
+async def test_after_a_rehearsal_a_pass_is_there_on_day_one() -> None:
+    """Switched off ten minutes before it opens, whoever was rehearsed the afternoon before has it when it does."""
+    house = House(DUE)
+    rehearsing(house)
+    await house.hire()
+    await house.live(OPENS - 20 * MINUTE)
+    rehearsing(house, on=False)
+    await house.live(OPENS)
+    assert len(house.texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("off", "sent"),
+    [
+        (OPENS + 2 * HOUR, OPENS + 2 * HOUR),
+        (OPENS + 9 * HOUR, OPENS + 9 * HOUR),
+        (OPENS + 14 * HOUR, OPENS + DAY),
+        (OPENS + 4 * DAY + 2 * HOUR, OPENS + 6 * DAY),
+    ],
+    ids=["on the first day", "in the evening", "at night", "on Saturday"],
+)
+async def test_after_a_rehearsal_whose_opening_has_passed_is_planned_anew(off: datetime, sent: datetime) -> None:
+    house = House(DUE)
+    rehearsing(house)
+    await house.hire()
+    await house.live(off)
+    rehearsing(house, on=False)
+    await house.live(sent - MINUTE)
+    assert house.texts == []
+    await house.live(sent + 17 * MINUTE)
+    assert len(house.texts) == 1
+    assert house.newest_works()
+    assert house.case.issuance == 1
+
+
+async def test_a_new_plan_is_rehearsed_again() -> None:
+    house = House(DUE)
+    rehearsing(house)
+    await house.hire()
+    await house.live(DUE + HOUR)
+    await house.hire({"devicePaths": ["autopilot"]}, id="evt-2", time="2026-11-21T09:12:00Z")
+    assert (house.case.reason, house.ledger.calls.count("meet")) == (Reason.REHEARSAL, 2)
 
 
 async def test_a_rehearsal_refuses_as_ever() -> None:
     house = House(DUE)
-    outside = house.onboarding.outside
-    house.onboarding = replace(house.onboarding, outside=replace(outside, rules=replace(outside.rules, rehearsal=True)))
+    rehearsing(house)
     house.directory.add(facts(has_role=True))
     await house.hire()
     assert house.reasons == ["privileged"]
