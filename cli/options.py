@@ -7,6 +7,7 @@ import typer
 
 from cli.client import Client
 from cli.output import Output
+from shared.api_fields import MAX_REASON, MIN_REASON, one_line
 from shared.events import DevicePath
 
 Format = Annotated[Output, typer.Option("--output", "-o", help="table, json, ndjson or csv, on stdout.")]
@@ -14,7 +15,18 @@ FormatOfRun = Annotated[
     Output | None,
     typer.Option("--output", "-o", help="table, json, ndjson, csv.", show_default="a table; with --execute ndjson"),
 ]
-Why = Annotated[str, typer.Option("--reason", help="Why you do this; it is written to the audit first.")]
+
+
+def _reason(text: str) -> str:
+    """As the app takes it: what it would refuse is said before anything is asked."""
+    if len(str(one_line(text))) < MIN_REASON or len(text) > MAX_REASON:
+        raise typer.BadParameter(f"a reason has between {MIN_REASON} and {MAX_REASON} characters")
+    return text
+
+
+Why = Annotated[
+    str, typer.Option("--reason", help="Why you do this; it is written to the audit first.", callback=_reason)
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 User = Annotated[str, typer.Option("--user", help="The person's Entra object id.")]
 

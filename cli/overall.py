@@ -27,9 +27,9 @@ SHOWN: Final = 5
 """Cases named below a finding."""
 
 LOOK: Final = {
-    "starts_soon_undelivered": "start within 48 hours, and nothing has arrived",
+    "starts_soon_undelivered": "have begun or start within 48 hours, and nothing has arrived",
     "undelivered": "messages did not reach the phone",
-    "expired_unused": "the pass ran out unused",
+    "expired_unused": "the pass before ran out unused",
     "gave_up": "given up in the last week",
     "refused": "refused in the last week",
     "single_day": "passes for a whole day, open or of the last week",
@@ -66,8 +66,8 @@ def pause(
     Example: ./firstpass pause --minutes 60 --reason "HR sent 5,000 wrong events"
     """
     with client_of(context) as client:
-        client.post("pause", Done, PauseWish(minutes=minutes, reason=reason))
-    say(f"Issuing is paused for {minutes} minutes. End it earlier with ./firstpass resume.")
+        now = client.post("pause", Done, PauseWish(minutes=minutes, reason=reason))
+    say(f"Issuing is paused until {here(now.until)}; a longer pause in force stays. End it with ./firstpass resume.")
 
 
 def resume(context: typer.Context, *, reason: Why) -> None:
@@ -82,12 +82,25 @@ def resume(context: typer.Context, *, reason: Why) -> None:
 
 def findings(found: StatusView) -> list[str]:
     """What wants a look, in words."""
-    told = [f"paused until {here(found.pause.until)}: {found.pause.reason}"] if found.pause else []
-    if found.heartbeat is None or found.now - found.heartbeat > STALE:
-        told.append("the agenda is not being read: does the worker run?")
-    told += [*_of_queues(found), *_of_the_budget(found)]
+    told = [*_of_the_whole(found), *_of_queues(found), *_of_the_budget(found)]
     counts = {words: len(getattr(found.exceptions, name)) for name, words in LOOK.items()}
     return told + [f"{count} {words}" for words, count in counts.items() if count]
+
+
+def _of_the_whole(found: StatusView) -> Iterator[str]:
+    """Whether it is meant to send, whether it runs, and whether it can."""
+    if found.rehearsal:
+        yield "rehearsal: nothing is sent (REHEARSAL, as the worker said last)"
+    if found.pause:
+        yield f"paused until {here(found.pause.until)}: {found.pause.why or found.pause.reason}"
+    if found.heartbeat is None or found.now - found.heartbeat > STALE:
+        yield "the agenda is not being read: does the worker run?"
+    elif found.next_wake and found.now - found.next_wake > STALE:
+        yield f"the agenda is behind: who was due at {here(found.next_wake)} was not woken (run-failed in the log)"
+    if found.due.overdue:
+        yield f"{found.due.overdue} cases are overdue, since {here(found.due.overdue_since)}"
+    if found.self_check and found.self_check.failing:
+        yield f"the self-check fails: {', '.join(found.self_check.failing)}: ./firstpass doctor"
 
 
 def _of_queues(found: StatusView) -> Iterator[str]:
@@ -136,13 +149,20 @@ def _passes(found: StatusView) -> dict[str, str]:
     }
 
 
+def _issuing(found: StatusView) -> str:
+    if found.pause:
+        return f"paused by {found.pause.by}"
+    return "rehearsed only" if found.rehearsal else "runs"
+
+
 def _print(found: StatusView, console: Console) -> None:
     wanted = findings(found)
     pairs = {
         "now": here(found.now),
-        "issuing": f"paused by {found.pause.by}" if found.pause else "runs",
+        "issuing": _issuing(found),
         "agenda read": ago(found.heartbeat, found.now) if found.heartbeat else "never",
         "next wake": here(found.next_wake) or "nothing waits",
+        "due now": f"{found.due.count:,} cases",
         "events waiting": _queue(found.joiners_queue, found.now),
         "dead letters": _queue(found.dead_letters, found.now),
         **_passes(found),

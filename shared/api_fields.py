@@ -14,6 +14,7 @@ class Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True, extra="forbid")
 
 
+MIN_REASON: Final = 5
 MAX_REASON: Final = 500
 
 
@@ -64,4 +65,4 @@ class Nothing(Model):
 class Reasoned(Model):
     """Whoever changes something says why; it is written to the audit before anything happens."""
 
-    reason: Annotated[str, BeforeValidator(_short), Field(min_length=5, max_length=MAX_REASON)]
+    reason: Annotated[str, BeforeValidator(_short), Field(min_length=MIN_REASON, max_length=MAX_REASON)]

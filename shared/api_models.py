@@ -191,11 +191,12 @@ class PauseWish(Reasoned):
 
 
 class PauseView(Model):
-    """A pause in force."""
+    """A pause in force: its code, by whom, and their words where they are an operator."""
 
     until: datetime
     reason: str
     by: str
+    why: str | None = None
 
 
 class Exceptions(Model):
@@ -233,13 +234,33 @@ class ForecastView(Model):
     through_by: datetime | None
 
 
+class DueView(Model):
+    """How many cases are due for their next step, and how many for longer than it should take, since when."""
+
+    count: int
+    overdue: int
+    overdue_since: datetime | None
+
+
+class SelfCheckView(Model):
+    """What fails by the newest self-check, begun at `at`, as check and code."""
+
+    at: datetime
+    failing: list[str]
+
+
 class StatusView(Model):
     """How it goes. Times in UTC."""
 
     now: datetime
+    rehearsal: bool
+    """Nothing is sent, as far as the worker said last."""
     heartbeat: datetime | None
     pause: PauseView | None
     next_wake: datetime | None
+    due: DueView
+    self_check: SelfCheckView | None
+    """None before the first."""
     cases: dict[str, int]
     joiners_queue: QueueView | None
     """As the worker saw it last; None when it never did."""

@@ -62,6 +62,8 @@ class Case:
     """Passes of this round that came to nothing; MAX_PASSES of them end it."""
     replaced: bool = False
     """A late create of ours took the place of a pass that was sent: once a round that is nobody's fault."""
+    unused_before: bool = False
+    """The pass before this issuance ran out unused."""
     by_sms: bool = False
     """WhatsApp did not reach the phone: the rest of this round goes by SMS."""
     claims: tuple[datetime, ...] = ()
@@ -89,6 +91,7 @@ class Case:
     texts: tuple[Text, ...] = ()
     deletions_left: int = 0
     delete_at: datetime | None = None
+    rested_at: datetime | None = None
     wipe_at: datetime | None = None
     forget_at: datetime | None = None
     moves: int = 0
@@ -164,7 +167,6 @@ class Case:
         """A step waits. Of an issue nothing was sent: a holder gives back its lease and what it counted."""
         if act is not Act.ISSUE:
             return self.moved(self.state, **{PUT_OFF[act]: until}, waits=self.waits + 1)
-        made_nothing = held.lease and not held.intended
         return self.moved(
             State.ANNOUNCED,
             reason=reason,
@@ -172,18 +174,17 @@ class Case:
             waits=self.waits + 1,
             lease_until=None if held.lease else self.lease_until,
             sends=self.sends - held.intended,
-            claims=self.claims[:-1] if made_nothing else self.claims,
+            claims=self.claims[:-1] if held.lease and not held.intended else self.claims,
         )
 
     def again(self, when: When, reason: Reason | None, *, counted: bool, held: Held, **once: bool) -> "Case":
         """The next issuance, because the pass before came to nothing; `counted` against MAX_PASSES.
 
-        `once` are the fields `by_sms` and `replaced`: what may happen once a round without counting.
+        `once` are the fields `by_sms` and `replaced`, what may happen once a round uncounted, and `unused_before`.
         """
         return self.moved(
             State.ANNOUNCED,
-            **FRESH,
-            **once,
+            **{**FRESH, **once},
             lease_until=None if held.lease else self.lease_until,
             issuance=self.issuance + 1,
             spent=self.spent + counted,
@@ -208,8 +209,7 @@ class Case:
         passes used up: the round is over. A pass that may have been sent counts: a case that HR opens again every night
         must not cost a message every night.
         """
-        unsure = reason is Reason.SEND_UNCONFIRMED
-        over = reason is Reason.PASSES_EXHAUSTED
+        unsure, over = reason is Reason.SEND_UNCONFIRMED, reason is Reason.PASSES_EXHAUSTED
         known_until = now if over else latest(now + rules.keep_contact, self.pass_ends_at if self.claims else None)
         return self.moved(
             State.GAVE_UP if over else State.REFUSED,
@@ -225,9 +225,8 @@ class Case:
 
     def onboarded(self, rules: CaseRules, now: datetime) -> "Case":
         """The joiner has made it: the pass goes at once, and then what we know of them."""
-        deletion = to_delete(1, now) if self.claims else NOTHING_TO_DELETE
-        resting = rest(rules, now, self.first_opens_at, now)
-        return self.moved(State.ONBOARDED, **resting, reason=None, not_before=None, **deletion)
+        gone = {"reason": None, "not_before": None, **(to_delete(1, now) if self.claims else NOTHING_TO_DELETE)}
+        return self.moved(State.ONBOARDED, **gone, **rest(rules, now, self.first_opens_at, now))
 
     def passes_deleted(self, now: datetime) -> "Case":
         """One deletion is done. After the last this case has made nothing and is pinned to nobody."""

@@ -24,9 +24,9 @@ NO_FOLLOW_UP: Mapping[str, Any] = {
     "registered_at": None,
     **dict.fromkeys(("guard_at", "look_at", "ask_at", "check_at")),
 }
-FRESH: Mapping[str, Any] = {**NO_FOLLOW_UP, "attempt": 0, "sends": 0, "not_before": None}
+FRESH: Mapping[str, Any] = {**NO_FOLLOW_UP, "attempt": 0, "sends": 0, "not_before": None, "unused_before": False}
 """How an issuance begins."""
-AWAKE: Mapping[str, Any] = {"wipe_at": None, "forget_at": None}
+AWAKE: Mapping[str, Any] = {"rested_at": None, "wipe_at": None, "forget_at": None}
 """Of a case that is open again."""
 PERSONAL = ("event", "user_id", "user_seen", "pass_id", "number_shown", "number_approved", "number_sent")
 """What is wiped."""
@@ -39,7 +39,7 @@ def to_delete(times: int, at: datetime) -> dict[str, Any]:
 
 def rest(rules: CaseRules, now: datetime, opening: datetime | None, known_until: datetime) -> dict[str, Any]:
     """The case comes to rest: what is personal goes then, the case itself later, and long after the day it is about."""
-    return {"wipe_at": known_until, "forget_at": latest(now, opening) + rules.keep_case}
+    return {"rested_at": now, "wipe_at": known_until, "forget_at": latest(now, opening) + rules.keep_case}
 
 
 def follow_up(

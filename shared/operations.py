@@ -5,11 +5,11 @@ Nothing here reaches Entra or Twilio: a change is a move of a case, and the work
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.api_fields import Reasoned
+from shared.api_fields import MAX_REASON, Reasoned
 from shared.api_models import (
     ActOnCase,
     ActOnPerson,
@@ -29,6 +29,7 @@ from shared.api_models import (
     StatusView,
 )
 from shared.case import Case
+from shared.checkup_ports import Reports
 from shared.errors import Moved, Reason, Refused, Unavailable
 from shared.fields import certain
 from shared.forecast import Hourly, forecast
@@ -38,15 +39,20 @@ from shared.permitted import actor, check_hands, check_purpose
 from shared.ports import Clock, Ledger
 from shared.principal import Principal
 from shared.run import Rules, record
+from shared.telemetry import scrub
 from shared.views import (
     EXCEPTIONS,
     contact,
     due_to_go_out,
+    due_view,
     forecast_view,
     is_about,
     is_about_another,
+    is_rehearsal,
     move_view,
+    next_due,
     queue_view,
+    self_check_view,
     view,
 )
 from shared.wishes import Unable, approved, called_off, next_chance, reissued
@@ -69,6 +75,7 @@ class Operations:
     hourly_budget: int
     joiners_queue: DepthNotes
     dead_letters: Gauge
+    reports: Reports
     name_case: Callable[[str, str], str]
 
     # --- cases ---
@@ -167,23 +174,27 @@ class Operations:
 
     async def status(self, _: Principal, __: object) -> StatusView:
         """How it goes, and what wants a look today."""
-        now, counts, dues = self.clock.now(), Counter[str](), list[datetime]()
+        now, counts, dues, waits = self.clock.now(), Counter[str](), list[datetime](), list[datetime]()
         wanting: dict[str, list[str]] = {name: [] for name in (*EXCEPTIONS, "unreadable")}
         async for case in self._every_case():
             if isinstance(case, Unreadable):
                 wanting["unreadable"].append(case.id)
                 continue
             counts[case.state] += 1
+            waits += next_due(case)
             dues += due_to_go_out(case)
             for name, holds in EXCEPTIONS.items():
-                wanting[name] += [case.id] if holds(case, now, self.rules.case) else []
-        pause = await self.overview.pause_in_force()
+                wanting[name] += [case.id] if holds(case, now) else []
+        pause, report = await self.overview.pause_in_force(), await self.reports.newest()
         hourly = Hourly(budget=self.hourly_budget, spent=await self.overview.spent())
         return StatusView(
             now=now,
+            rehearsal=is_rehearsal(report, self.rules.rehearsal),
             heartbeat=await self.overview.heartbeat(),
-            pause=PauseView(until=pause.until, reason=pause.reason, by=pause.by) if pause else None,
+            pause=PauseView(**asdict(pause)) if pause else None,
             next_wake=await self.overview.next_wake(),
+            due=due_view(waits, now),
+            self_check=self_check_view(report),
             cases=dict(counts),
             joiners_queue=queue_view(await self.joiners_queue.noted()),
             dead_letters=queue_view(await self._dead_letters(now)),
@@ -195,7 +206,8 @@ class Operations:
 
     async def pause(self, who: Principal, asked: PauseWish) -> Done:
         """Stop all issuing for a while. A longer pause in force stays: resume first."""
-        await self.ledger.pause(Reason.PAUSED, actor(who), timedelta(minutes=asked.minutes))
+        why = scrub(asked.reason)[:MAX_REASON]  # as the audit has it
+        await self.ledger.pause(Reason.PAUSED, actor(who), timedelta(minutes=asked.minutes), why)
         return await self._paused()
 
     async def resume(self, _: Principal, __: Reasoned) -> Done:

@@ -13,11 +13,12 @@ from shared.states import CASE_ID, State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A pause in force: until when (UTC), why, and by whom."""
+    """A pause in force: until when (UTC), its code, by whom, and an operator's words."""
 
     until: datetime
     reason: str
     by: str
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,8 +205,11 @@ class Ledger(Protocol):
         """
         ...
 
-    async def pause(self, reason: Reason, by: str, lasts: timedelta) -> bool:
-        """Stop all issuing for a while; True for the one caller whose pause began it (that one raises the alert)."""
+    async def pause(self, reason: Reason, by: str, lasts: timedelta, why: str | None = None) -> bool:
+        """Stop all issuing for a while; True for the one caller whose pause began it (that one raises the alert).
+
+        `why` are an operator's words.
+        """
         ...
 
     async def forget(self, case: Case) -> None:

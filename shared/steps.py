@@ -70,7 +70,8 @@ async def look(run: Run) -> Case:
     if counted and case.is_last(run.rules.case):
         raise Refused(Reason.PASSES_EXHAUSTED)
     when = once_more(certain(case.event), certain(case.opens_at), run.rules.plan, now)
-    return await _again(run, when, Reason.PASS_GONE, counted=counted, replaced=ours)
+    replaced = {"replaced": True} if ours else {}
+    return await _again(run, when, Reason.PASS_GONE, counted=counted, **replaced)
 
 
 async def ask(run: Run) -> Case:
@@ -107,7 +108,7 @@ async def check(run: Run) -> Case:
     if case.is_last(run.rules.case):
         raise Refused(Reason.PASSES_EXHAUSTED)
     when = next_morning(certain(case.event), run.rules.plan, now)
-    return await _again(run, when, Reason.EXPIRED_UNUSED, counted=True)
+    return await _again(run, when, Reason.EXPIRED_UNUSED, counted=True, unused_before=True)
 
 
 async def redact(run: Run) -> Case:
@@ -182,8 +183,7 @@ async def _undelivered(run: Run) -> Case:
 _MAY_PASS: Final = {Reason.PHONE_UNREACHABLE, Reason.TWILIO_DENIED}
 
 
-async def _again(run: Run, when: When, reason: Reason, *, counted: bool, replaced: bool = False) -> Case:
+async def _again(run: Run, when: When, reason: Reason, *, counted: bool, **once: bool) -> Case:
     """Another issuance, later."""
     emit(Event.ISSUING_AGAIN, case=run.case.id, issuance=run.case.issuance, reason=reason)
-    once = {"replaced": True} if replaced else {}
     return await run.save(run.case.again(when, reason, counted=counted, held=run.held, **once))

@@ -5,21 +5,37 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.api_models import CaseView, Contact, ForecastView, MoveView, QueueView, StepView
+from shared.api_models import (
+    CaseView,
+    Contact,
+    DueView,
+    ForecastView,
+    MoveView,
+    QueueView,
+    SelfCheckView,
+    StepView,
+)
 from shared.case import Case
 from shared.errors import IllegalMove, Reason
-from shared.events import HireEvent, Purpose
+from shared.events import Delivery, HireEvent, Purpose
 from shared.fields import latest
+from shared.findings import Code, Verdict
 from shared.forecast import Forecast
 from shared.methods import NO_METHODS
 from shared.oversight import NotedDepth
 from shared.plan import in_order, local_words
 from shared.ports import Move
-from shared.states import CaseRules, State, Step
+from shared.report import Report
+from shared.states import State, Step
 from shared.wishes import Unable
 
 SOON: Final = timedelta(hours=48)
 RECENT: Final = timedelta(days=7)
+DAY: Final = timedelta(days=1)
+OVERDUE: Final = timedelta(minutes=15)
+"""What is due for so long was not taken up: a nudge takes minutes."""
+ARRIVES_WITHIN: Final = timedelta(hours=1)
+"""Until then, or until Twilio was asked, a message without a receipt is under way."""
 
 
 def view(case: Case) -> CaseView:
@@ -131,30 +147,81 @@ def due_to_go_out(case: Case) -> list[datetime]:
     return [latest(case.deliver_at, case.not_before)]
 
 
-def _is_recent(case: Case, now: datetime, rules: CaseRules) -> bool:
+def next_due(case: Case) -> list[datetime]:
+    """When the next step of a case is due, if there is one."""
+    step = _next_step(case)
+    return [step.due] if step else []
+
+
+def due_view(dues: Iterable[datetime], now: datetime) -> DueView:
+    """How many are due, and for too long: nudges take minutes."""
+    past = sorted(due for due in dues if due <= now)
+    late = [due for due in past if due <= now - OVERDUE]
+    return DueView(count=len(past), overdue=len(late), overdue_since=late[0] if late else None)
+
+
+def self_check_view(report: Report | None) -> SelfCheckView | None:
+    """What the worker says that fails, or failed when it was seen last."""
+    if report is None:
+        return None
+    failing = [f"{one.check} ({one.code})" for one in report.standing if one.verdict is Verdict.FAILED]
+    return SelfCheckView(at=report.at, failing=failing)
+
+
+def is_rehearsal(report: Report | None, here: bool) -> bool:  # noqa: FBT001 - a setting
+    """Whether the worker rehearses: it knows; before it said anything, our own setting stands for its."""
+    return here if report is None else any(one.code is Code.REHEARSAL_ON for one in report.standing)
+
+
+def _is_recent(case: Case, now: datetime) -> bool:
     """Whether a case at rest came there in the last days."""
-    return case.forget_at is not None and case.forget_at - rules.keep_case >= now - RECENT
+    return case.rested_at is not None and case.rested_at >= now - RECENT
 
 
-def _starts_soon(case: Case, now: datetime, _: CaseRules) -> bool:
-    waits = case.state in (State.ANNOUNCED, State.ISSUING) and case.deliver_at is not None and case.deliver_at <= now
-    unheard = case.state is State.SENT and not (case.receipt and case.receipt.has_arrived)
-    return (waits or unheard) and case.opens_at is not None and case.opens_at <= now + SOON
+def _starts_soon(case: Case, now: datetime) -> bool:
+    """Nothing has arrived, and not because a message is under way, or because only a rehearsal is on."""
+    soon = case.opens_at is not None and case.opens_at <= now + SOON
+    return soon and case.reason is not Reason.REHEARSAL and (_is_late(case, now) or _is_unheard_of(case, now))
+
+
+def _is_late(case: Case, now: datetime) -> bool:
+    """Whether its message should have gone out some time ago."""
+    waits = case.state in (State.ANNOUNCED, State.ISSUING)
+    return waits and case.deliver_at is not None and case.deliver_at <= now - OVERDUE
+
+
+def _is_unheard_of(case: Case, now: datetime) -> bool:
+    """Whether a message has not arrived, as far as Twilio told or was asked.
+
+    Some carriers never confirm: what they took, and Twilio says no more of after all asking, is nothing to look at.
+    """
+    if case.state is not State.SENT or (case.receipt and case.receipt.has_arrived):
+        return False
+    no_more = case.asks > 0 and case.ask_at is None and case.receipt is Delivery.SENT
+    under_way = case.asks == 0 and case.sent_at is not None and case.sent_at > now - ARRIVES_WITHIN
+    return not no_more and not under_way
+
+
+def _ran_out_unused(case: Case, now: datetime) -> bool:
+    """The pass before did, and the next waits, or went out within the last day: at eight, before anybody looks."""
+    waits = case.state in (State.ANNOUNCED, State.ISSUING)
+    lately = case.state is State.SENT and case.sent_at is not None and case.sent_at >= now - DAY
+    return case.unused_before and (waits or lately)
+
+
+def _is_about_now(case: Case, now: datetime) -> bool:
+    return case.forget_at is None or _is_recent(case, now)
 
 
 _NOT_REACHED: Final = {Reason.UNDELIVERABLE, Reason.OPTED_OUT, Reason.PHONE_UNREACHABLE}
 
-EXCEPTIONS: Final[Mapping[str, Callable[[Case, datetime, CaseRules], bool]]] = {
+EXCEPTIONS: Final[Mapping[str, Callable[[Case, datetime], bool]]] = {
     "starts_soon_undelivered": _starts_soon,
-    "undelivered": lambda case, now, rules: (
-        case.reason in _NOT_REACHED and (case.forget_at is None or _is_recent(case, now, rules))
-    ),
-    "expired_unused": lambda case, _, __: case.state is State.ANNOUNCED and case.reason is Reason.EXPIRED_UNUSED,
-    "gave_up": lambda case, now, rules: case.state is State.GAVE_UP and _is_recent(case, now, rules),
-    "single_day": lambda case, now, rules: (
-        case.purpose is Purpose.SINGLE_DAY and (case.forget_at is None or _is_recent(case, now, rules))
-    ),
-    "refused": lambda case, now, rules: case.state is State.REFUSED and _is_recent(case, now, rules),
+    "undelivered": lambda case, now: case.reason in _NOT_REACHED and _is_about_now(case, now),
+    "expired_unused": _ran_out_unused,
+    "gave_up": lambda case, now: case.state is State.GAVE_UP and _is_recent(case, now),
+    "single_day": lambda case, now: case.purpose is Purpose.SINGLE_DAY and _is_about_now(case, now),
+    "refused": lambda case, now: case.state is State.REFUSED and _is_recent(case, now),
 }
 """What an operator should look at today; those at rest for a week."""
 

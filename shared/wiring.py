@@ -169,6 +169,7 @@ def api() -> "Api":
         hourly_budget=chosen["HOURLY_BUDGET"],
         joiners_queue=TableDepthNotes(tables),
         dead_letters=ServiceBusGauge(_service_bus, chosen["DEAD_LETTERS_QUEUE"], _clock),
+        reports=TableReports(tables),
         name_case=fingerprints().case_id,
     )
     errands = Errands(

@@ -186,6 +186,7 @@ def _pause(row: Mapping[str, Any] | None) -> Pause | None:
     if row is None:
         return None
     try:
-        return Pause(until=read_time(row["until"]), reason=str(row["reason"]), by=str(row["by"]))
+        why = str(row["why"]) if "why" in row else None
+        return Pause(until=read_time(row["until"]), reason=str(row["reason"]), by=str(row["by"]), why=why)
     except (KeyError, TypeError, ValueError):
         raise UnreadableRow from None

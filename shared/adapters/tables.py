@@ -130,9 +130,10 @@ class TableLedger:
         if until is not None and (left := until - self._clock.now()) > timedelta(0):
             raise Later(Reason.PAUSED, left)
 
-    async def pause(self, reason: Reason, by: str, lasts: timedelta) -> bool:
+    async def pause(self, reason: Reason, by: str, lasts: timedelta, why: str | None = None) -> bool:
         """See ports.Ledger. A longer pause extends a shorter one in force; a shorter one changes nothing."""
         row = {"PartitionKey": CONTROL, "RowKey": PAUSE, "reason": str(reason), "by": by, "began": uuid4().hex}
+        row |= {"why": why} if why else {}
         try:
             return await self._began(row, self._clock.now(), lasts)
         finally:

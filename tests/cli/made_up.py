@@ -8,11 +8,13 @@ from shared.api_models import (
     CaseStory,
     CaseView,
     Contact,
+    DueView,
     Exceptions,
     ForecastView,
     MoveView,
     PauseView,
     QueueView,
+    SelfCheckView,
     StatusView,
     StepView,
 )
@@ -123,8 +125,13 @@ def status(*, paused: bool = False, **exceptions: list[str]) -> StatusView:
     return StatusView(
         now=NOW,
         heartbeat=NOW - timedelta(seconds=40),
-        pause=PauseView(until=NOW + HOUR, reason="HR sent wrong events", by="operator:first") if paused else None,
+        rehearsal=False,
+        pause=PauseView(until=NOW + HOUR, reason="paused", by="operator:first", why="HR sent wrong events")
+        if paused
+        else None,
         next_wake=NOW + 2 * HOUR,
+        due=DueView(count=1, overdue=0, overdue_since=None),
+        self_check=SelfCheckView(at=NOW - HOUR, failing=[]),
         cases={"sent": 12, "announced": 30, "refused": 2},
         joiners_queue=queue(3, age=timedelta(minutes=2)),
         dead_letters=queue(0),

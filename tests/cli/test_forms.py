@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from shared.api_models import CaseStory
+from shared.states import State
 from tests.cli import made_up
 from tests.cli.conftest import Command
 from tests.cli.standin import StandIn
@@ -68,6 +70,22 @@ Mon 30 Nov 08:00  Mon 30 Nov 02:00  Twilio reports: delivered
 """)
 
 
+def test_what_was_rehearsed_is_told_as_what_would_have_been(api: StandIn, firstpass: Command) -> None:
+    case_id = made_up.case_id(1)
+    rehearsed = made_up.case(state=State.ANNOUNCED, reason="rehearsal", sent_at=None, receipt=None, time_zone=None)
+    api.answers[f"GET cases/{case_id}"] = CaseStory(case=rehearsed, history=[])
+    out = firstpass("cases", "show", case_id, COLUMNS="160").out
+    assert "by sms: a pass that works as often as wanted from Mon 30 Nov 09:00 until Mon 30 Nov 16:00" in out
+    assert "only rehearsed: it would have been sent (rehearsal)" in out
+    assert "message  " not in out
+
+
+def test_a_wait_that_goes_on_is_told_once(api: StandIn, firstpass: Command) -> None:
+    waits = [made_up.move(hours, State.ANNOUNCED, "issue", reason="rehearsal") for hours in range(-4, 0)]
+    api.answers[f"GET cases/{made_up.case_id(1)}"] = CaseStory(case=made_up.case(), history=waits)
+    assert firstpass("cases", "show", made_up.case_id(1)).out.count("waits: rehearsal") == 1
+
+
 def test_how_it_goes(api: StandIn, firstpass: Command) -> None:
     api.answers["GET status"] = made_up.status(paused=True, refused=[made_up.case_id(number) for number in range(6)])
     assert firstpass("status").out == plain("""
@@ -75,6 +93,7 @@ now             Mon 30 Nov 08:00
 issuing         paused by operator:first
 agenda read     40 s ago
 next wake       Mon 30 Nov 10:00
+due now         1 cases
 events waiting  3, the oldest 2 min old
 dead letters    0
 this hour       40 of 200 passes

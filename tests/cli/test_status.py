@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli.exits import Exit
-from shared.api_models import ForecastView, StatusView
+from shared.api_models import Done, DueView, ForecastView, PauseView, SelfCheckView, StatusView
 from tests.cli import made_up
 from tests.cli.conftest import Command
 from tests.cli.made_up import FORECAST, HOUR, NOW, queue
@@ -33,6 +33,27 @@ FINDINGS: dict[str, tuple[StatusView, list[str]]] = {
         status(joiners_queue=queue(0, seen=11 * MINUTE)), ["the queue of events is not being looked at"],
     ),
     "never seen": (status(joiners_queue=None), ["the queue of events is not being looked at"]),
+    "a rehearsal": (status(rehearsal=True), ["rehearsal: nothing is sent (REHEARSAL, as the worker said last)"]),
+    "who is due is not woken": (
+        status(next_wake=NOW - 20 * MINUTE),
+        ["the agenda is behind: who was due at Mon 30 Nov 07:40 was not woken (run-failed in the log)"],
+    ),
+    "who is due was just not woken": (status(next_wake=NOW - 9 * MINUTE), []),
+    "nobody reads the agenda": (
+        status(next_wake=NOW - 20 * MINUTE, heartbeat=NOW - 11 * MINUTE), ["the agenda is not being read"],
+    ),
+    "overdue": (
+        status(due=DueView(count=7, overdue=3, overdue_since=NOW - 20 * MINUTE)),
+        ["3 cases are overdue, since Mon 30 Nov 07:40"],
+    ),
+    "a failing self-check": (
+        status(self_check=SelfCheckView(at=NOW, failing=["service-bus (no-answer)", "clock (clock-off)"])),
+        ["the self-check fails: service-bus (no-answer), clock (clock-off): ./firstpass doctor"],
+    ),
+    "a pause that began by itself": (
+        status(pause=PauseView(until=NOW + HOUR, reason="graph-denied", by="firstpass")),
+        ["paused until Mon 30 Nov 09:00: graph-denied"],
+    ),
     "dead letters": (status(dead_letters=queue(2, age=HOUR)), ["2 dead letters wait: ./firstpass dlq list --group"]),
     "forgotten ones": (
         status(dead_letters=queue(1_000, age=8 * DAY, is_more=True)),
@@ -81,3 +102,22 @@ ROWS: dict[str, tuple[StatusView, str]] = {
 def test_queues_and_budget_in_a_line_each(api: StandIn, firstpass: Command, found: StatusView, line: str) -> None:
     api.answers["GET status"] = found
     assert line in firstpass("status", COLUMNS="200").out
+
+
+def test_a_pause_says_until_when_it_holds_also_where_a_longer_one_stands(api: StandIn, firstpass: Command) -> None:
+    api.answers["POST pause"] = Done(until=NOW + 5 * HOUR)
+    ran = firstpass("pause", "--minutes", "10", "--reason", "wrong events")
+    assert (ran.code, ran.out) == (Exit.DONE, "")
+    assert "paused until Mon 30 Nov 13:00" in ran.err
+
+
+@pytest.mark.parametrize("reason", ["why", "    y    ", "x" * 501], ids=["short", "blank", "long"])
+@pytest.mark.parametrize("command", [("pause", "--minutes", "10"), ("resume",), ("cases", "cancel", "a" * 32, "--yes")])
+def test_a_reason_that_the_app_would_refuse_is_a_wrong_option(
+    api: StandIn, firstpass: Command, command: tuple[str, ...], reason: str
+) -> None:
+    ran = firstpass(*command, "--reason", reason)
+    assert ran.code == Exit.USAGE
+    assert "between 5 and 500 characters" in ran.err
+    assert "Traceback" not in ran.err
+    assert api.asked == []

@@ -21,7 +21,7 @@ from shared.api import Api
 from shared.case import Case
 from shared.errors import LedgerUnavailable, Reason
 from shared.operations import Operations
-from shared.oversight import Audit, AuditEntry, Overview, Unreadable
+from shared.oversight import Audit, AuditEntry, Overview, Pause, Unreadable
 from shared.principal import PRINCIPAL_HEADER
 from shared.states import State
 from tests.contract.ledger_cases import ALICE, FIRST, SECOND, waiting
@@ -37,6 +37,7 @@ from tests.contract.ledger_worlds import (
     table_world,
     world_of,
 )
+from tests.fakes.checkup import FakeReports
 from tests.fakes.door import APPROVER, JSON, TARGETS, principal
 from tests.fakes.house import House
 from tests.fakes.overview import FakeAudit, FakeOverview
@@ -175,13 +176,15 @@ async def test_what_is_spent_of_an_hour_is_this_hours(place: Place) -> None:
 
 async def test_a_pause_is_seen_until_it_ends_or_somebody_resumes(place: Place) -> None:
     assert await place.overview.pause_in_force() is None
-    await place.world.ledger.pause(Reason.PAUSED, "operator:1", 20 * MINUTE)
+    await place.world.ledger.pause(Reason.PAUSED, "operator:1", 20 * MINUTE, "wrong events")
     pause = await place.overview.pause_in_force()
-    assert pause
-    assert (pause.until, pause.reason, pause.by) == (NOW + 20 * MINUTE, "paused", "operator:1")
+    assert pause == Pause(until=NOW + 20 * MINUTE, reason="paused", by="operator:1", why="wrong events")
     place.world.clock.advance(20 * MINUTE)
     assert await place.overview.pause_in_force() is None
     await place.world.ledger.pause(Reason.GRAPH_DENIED, "firstpass", 20 * MINUTE)
+    pause = await place.overview.pause_in_force()
+    assert pause
+    assert (pause.reason, pause.why) == ("graph-denied", None)
     await place.overview.resume()
     await place.overview.resume()
     assert await place.overview.pause_in_force() is None
@@ -280,6 +283,7 @@ def api_over(place: Place) -> Api:
         hourly_budget=0,
         joiners_queue=FakeDepthNotes(),
         dead_letters=FakeGauge(place.world.clock),
+        reports=FakeReports(),
         name_case=FINGERPRINTS.case_id,
     )
     return Api(

@@ -66,6 +66,7 @@ def operations_of(house: House, overview: FakeOverview, dead_letters: FakeGauge,
         hourly_budget=house.ledger.budget,
         joiners_queue=house.depth_notes,
         dead_letters=dead_letters,
+        reports=FakeReports(),
         name_case=FINGERPRINTS.case_id,
     )
 
@@ -86,7 +87,7 @@ def acts_over(door: "Door", rules: Rules) -> tuple[Act, ...]:
     dead_letters = DeadLetters(
         letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=rules
     )
-    operations = operations_of(house, door.overview, door.dead_letters, rules)
+    operations = replace(operations_of(house, door.overview, door.dead_letters, rules), reports=door.reports)
     doctor = Doctor(reports=door.reports, clock=house.clock)
     records = Records(audit=door.audit, clock=house.clock)
     return with_document(every_act(operations, dead_letters, errands, sendings, doctor, records))

@@ -24,6 +24,7 @@ class Pause:
     until: datetime
     reason: Reason
     by: str
+    why: str | None = None
 
 
 class FakeLedger:
@@ -104,12 +105,12 @@ class FakeLedger:
             if self.paused and self.paused.until > self._clock.now():
                 raise Later(Reason.PAUSED, self.paused.until - self._clock.now())
 
-    async def pause(self, reason: Reason, by: str, lasts: timedelta) -> bool:
+    async def pause(self, reason: Reason, by: str, lasts: timedelta, why: str | None = None) -> bool:
         with self._call("pause"):
             now, in_force = self._clock.now(), self.paused
             if in_force and in_force.until >= now + lasts:
                 return False
-            self.paused = Pause(now + lasts, reason, by)
+            self.paused = Pause(now + lasts, reason, by, why)
             return in_force is None or in_force.until <= now
 
     async def spend(self) -> None:

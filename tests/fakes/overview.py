@@ -48,7 +48,9 @@ class FakeOverview:
         with self._call("pause_in_force"):
             pause = self._ledger.paused
             in_force = pause is not None and pause.until > self._clock.now()
-            return Pause(until=pause.until, reason=str(pause.reason), by=pause.by) if pause and in_force else None
+            if pause is None or not in_force:
+                return None
+            return Pause(until=pause.until, reason=str(pause.reason), by=pause.by, why=pause.why)
 
     async def resume(self) -> None:
         with self._call("resume"):

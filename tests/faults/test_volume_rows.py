@@ -25,7 +25,7 @@ from shared.errors import UnreadableRow
 from shared.judging import Known, judge, read
 from shared.letters import _view
 from shared.principal import ENTRA, OBJECT_ID, PRINCIPAL_HEADER, ROLES, principal_of
-from shared.states import CaseRules, State
+from shared.states import State
 from shared.views import EXCEPTIONS, view
 from tests.builders import CASE_ID, NOW, case_in, hire_event
 from tests.fakes.door import OPERATOR, principal
@@ -83,7 +83,7 @@ async def test_heads(cases: int) -> None:
     def reader(row: Row) -> object:
         case = case_of(row, "etag", SEAL)
         assert view(case).case_id == case.id
-        assert {holds(case, NOW, CaseRules()) for holds in EXCEPTIONS.values()} <= {True, False}
+        assert {holds(case, NOW) for holds in EXCEPTIONS.values()} <= {True, False}
         return case
 
     all_of(await tried("head", cases, head, told_by(reader, UnreadableRow)), "Case", "row-unreadable")

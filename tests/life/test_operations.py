@@ -9,13 +9,15 @@ import pytest
 
 from shared.adapters.person_rows import Acquaintance
 from shared.case import Case, Held
-from shared.errors import Halted, Moved, Reason
+from shared.errors import BusUnavailable, Halted, Moved, Reason
 from shared.events import Channel, Delivery, Purpose
+from shared.findings import Code
 from shared.guard_rails import NumberSource
 from shared.plan import Terms
 from shared.ports import Pass
 from shared.states import CLOSED, State, Text
 from tests.builders import NUMBER, RULES, USER_ID, body, case_in, facts, hire_event, hired
+from tests.fakes.checkup import EXPECTED, Surroundings, checkup
 from tests.fakes.door import APPROVER, OPERATOR, READER, WHY, Door
 from tests.fakes.house import DUE, GUARD, House
 
@@ -391,7 +393,7 @@ async def test_a_halt_is_ended_by_resuming_too() -> None:
     door.house.directory.fail("policy", Halted(Reason.GRAPH_DENIED))
     await door.house.hire()
     assert (await door.ask("status")).json["pause"] == {
-        "until": "2026-11-30T16:15:00Z", "reason": "graph-denied", "by": "firstpass",
+        "until": "2026-11-30T16:15:00Z", "reason": "graph-denied", "by": "firstpass", "why": None,
     }  # fmt: skip
     await door.ask("resume", {"reason": WHY})
     assert (await door.ask("status")).json["pause"] is None
@@ -490,7 +492,13 @@ async def test_after_a_life_and_an_erasure_nothing_is_left_and_old_rows_wake_nob
 
 
 def at_rest(case: Case, days: int) -> Case:
-    return replace(case, forget_at=DUE + RULES.keep_case - days * DAY)
+    """At rest for so long; how long it is kept after that was once another number."""
+    return replace(case, rested_at=DUE - days * DAY, forget_at=DUE + 4 * RULES.keep_case)
+
+
+def told_of(receipt: Delivery | None, since: timedelta, *, asks: int = 0, ask_at: datetime | None = None) -> Case:
+    """A message that went out so long ago, and what is known of it."""
+    return replace(case_in(State.SENT), sent_at=DUE - since, receipt=receipt, asks=asks, ask_at=ask_at)
 
 
 def a_day(case: Case) -> Case:
@@ -500,9 +508,18 @@ def a_day(case: Case) -> Case:
 
 ROWS: dict[str, tuple[Case, list[str]]] = {
     "not due yet": (replace(case_in(State.ANNOUNCED), deliver_at=DUE + MINUTE), []),
-    "due, not issued": (replace(case_in(State.ANNOUNCED), deliver_at=DUE), ["startsSoonUndelivered"]),
-    "issuing since long": (replace(case_in(State.ISSUING), deliver_at=DUE), ["startsSoonUndelivered"]),
-    "sent, not heard of": (case_in(State.SENT), ["startsSoonUndelivered"]),
+    "due just now": (replace(case_in(State.ANNOUNCED), deliver_at=DUE - 14 * MINUTE), []),
+    "due, not issued": (replace(case_in(State.ANNOUNCED), deliver_at=DUE - 15 * MINUTE), ["startsSoonUndelivered"]),
+    "due, only rehearsed": (
+        replace(case_in(State.ANNOUNCED), deliver_at=DUE - HOUR, reason=Reason.REHEARSAL), [],
+    ),
+    "issuing since long": (replace(case_in(State.ISSUING), deliver_at=DUE - HOUR), ["startsSoonUndelivered"]),
+    "sent a moment ago": (told_of(None, 5 * MINUTE, ask_at=DUE), []),
+    "sent, not heard of": (told_of(None, HOUR, ask_at=DUE), ["startsSoonUndelivered"]),
+    "asked, not heard of": (told_of(Delivery.QUEUED, 20 * MINUTE, asks=1, ask_at=DUE), ["startsSoonUndelivered"]),
+    "with the carrier, asked again": (told_of(Delivery.SENT, 2 * HOUR, asks=2, ask_at=DUE), ["startsSoonUndelivered"]),
+    "with a carrier that never confirms": (told_of(Delivery.SENT, 5 * HOUR, asks=4), []),
+    "never taken by a carrier": (told_of(Delivery.QUEUED, 5 * HOUR, asks=4), ["startsSoonUndelivered"]),
     "sent, opens next week": (replace(case_in(State.SENT), opens_at=DUE + 7 * DAY), []),
     "arrived": (replace(case_in(State.SENT), receipt=Delivery.DELIVERED), []),
     "out of reach": (
@@ -511,8 +528,12 @@ ROWS: dict[str, tuple[Case, list[str]]] = {
     "opted out": (replace(at_rest(case_in(State.REFUSED), 6), reason=Reason.OPTED_OUT), ["undelivered", "refused"]),
     "opted out long ago": (replace(at_rest(case_in(State.REFUSED), 8), reason=Reason.OPTED_OUT), []),
     "ran out": (
-        replace(case_in(State.ANNOUNCED), deliver_at=DUE + DAY, reason=Reason.EXPIRED_UNUSED), ["expiredUnused"],
+        replace(case_in(State.ANNOUNCED), deliver_at=DUE + DAY, unused_before=True), ["expiredUnused"],
     ),
+    "ran out, and the next came at eight": (
+        replace(told_of(Delivery.DELIVERED, 23 * HOUR), unused_before=True), ["expiredUnused"],
+    ),
+    "ran out, and the next came long ago": (replace(told_of(Delivery.DELIVERED, 25 * HOUR), unused_before=True), []),
     "given up": (at_rest(case_in(State.GAVE_UP), 1), ["gaveUp"]),
     "given up long ago": (at_rest(case_in(State.GAVE_UP), 9), []),
     "onboarded": (at_rest(case_in(State.ONBOARDED), 1), []),
@@ -531,6 +552,50 @@ async def test_what_wants_a_look_today(case: Case, rows: list[str]) -> None:
     told = (await door.ask("status", who=READER)).json
     assert [name for name, ids in told["exceptions"].items() if ids == [case.id]] == rows
     assert told["cases"] == {str(case.state): 1}
+
+
+async def test_a_pass_that_ran_out_is_still_shown_when_the_next_went_out_at_eight() -> None:
+    door = await sent()
+    await door.house.live(OPENS + DAY + HOUR)
+    assert len(door.house.texts) == 2
+    assert (await door.ask("status", who=READER)).json["exceptions"]["expiredUnused"] == [door.house.case_id]
+    await door.house.live(OPENS + DAY + 7 * HOUR)
+    door.house.register("windowsHelloForBusiness")
+    await door.house.live(OPENS + 2 * DAY)
+    assert (await door.ask("status", who=READER)).json["exceptions"]["expiredUnused"] == []
+
+
+async def test_what_is_due_and_for_too_long_is_counted() -> None:
+    door = Door()
+    for number, minutes in enumerate((-1, 5, 20, 40)):
+        case_id = f"{number:032x}"
+        due = replace(case_in(State.ANNOUNCED), id=case_id, deliver_at=DUE - minutes * MINUTE, deletions_left=0)
+        door.house.ledger.cases[case_id] = due
+    told = (await door.ask("status", who=READER)).json["due"]
+    assert (told["count"], told["overdue"]) == (3, 2)
+    assert datetime.fromisoformat(told["overdueSince"]) == DUE - 40 * MINUTE
+
+
+async def test_why_somebody_paused_is_told_without_what_looks_personal() -> None:
+    door = Door()
+    await door.ask("pause", {"minutes": 60, "reason": "wrong events, ask ann@contoso.com or +49 171 3920001"})
+    pause = (await door.ask("status", who=READER)).json["pause"]
+    assert (pause["reason"], pause["why"]) == ("paused", "wrong events, ask *** or ***")
+    assert door.audit.entries[-1].why == pause["why"]
+
+
+async def test_the_worker_says_whether_it_rehearses_and_what_fails() -> None:
+    door = Door()
+    told = (await door.ask("status", who=READER)).json
+    assert (told["rehearsal"], told["selfCheck"]) == (False, None)
+    around = Surroundings(door.house.clock)
+    around.troubles["queues"] = BusUnavailable("bus-unavailable")
+    rehearsing = replace(EXPECTED, risky=(Code.REHEARSAL_ON,))
+    await checkup(around, door.reports, expected=rehearsing).run()
+    told = (await door.ask("status", who=READER)).json
+    assert told["rehearsal"]
+    assert told["selfCheck"]["failing"] == ["service-bus (no-answer)"]
+    assert around.fired == ["queues"]
 
 
 async def test_five_thousand_cases_are_counted_and_paged_while_others_come() -> None:
