@@ -43,11 +43,12 @@ class PassPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SmsSender:
-    """What Twilio says of the sender of SMS: whether it is there, carries SMS, and rewrites texts."""
+    """What Twilio says of the sender of SMS: whether it is there, carries SMS, rewrites texts, or has no number."""
 
     exists: bool
     sms: bool = True
     smart_encoding: bool = False
+    is_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ def on_sender(seen: SmsSender) -> Findings:
     rows = (
         (not seen.exists, Verdict.FAILED, Code.SENDER_MISSING),
         (seen.exists and not seen.sms, Verdict.FAILED, Code.SENDER_WITHOUT_SMS),
+        (seen.is_empty, Verdict.FAILED, Code.SENDER_POOL_EMPTY),
         (seen.smart_encoding, Verdict.WARNING, Code.SMART_ENCODING_ON),
     )
     return [(verdict, code, "") for holds, verdict, code in rows if holds]

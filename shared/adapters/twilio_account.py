@@ -22,6 +22,8 @@ from shared.ports import Clock
 NO_MESSAGE: Final = "SM" + "0" * 32
 """No message has this id, and who may ask for messages is told so."""
 ABSENT: Final = "unknown to Twilio"
+POOLS: Final = ("phone_numbers", "short_codes", "alpha_senders", "destination_alpha_senders")
+"""What can be in the sender pool of a Messaging Service and send SMS."""
 _COUNTRY, _WORD = re.compile("[A-Z]{2}"), re.compile("[a-z_]+")
 """How Twilio writes countries, and in small letters states and kinds of templates."""
 
@@ -54,16 +56,13 @@ class TwilioAccountView:
     async def sms_sender(self, stop_at: float) -> SmsSender | None:
         """See checkup_ports.Account."""
         if service := self._senders.messaging_service_sid:
-            found = await self._ask(
-                "messaging", lambda client: client.messaging.v1.services(service).fetch_async(), stop_at
-            )
-            return SmsSender(exists=bool(found), smart_encoding=bool(found and found.smart_encoding))
+            return await self._service(service, stop_at)
         number = self._senders.sms_from or ""
         if not number.startswith("+"):
             return None
         ours = await self._ask("api", partial(_numbers, number), stop_at) or []
-        found = next((one for one in ours if one.phone_number == number), None)
-        return SmsSender(exists=bool(found), sms=bool(found and _carries_sms(found.capabilities)))
+        carries = {_known(one.phone_number, str): _carries_sms(one.capabilities) for one in ours}
+        return SmsSender(exists=number in carries, sms=carries.get(number, False))
 
     async def whatsapp_sender(self, stop_at: float) -> WhatsAppSender | None:
         """See checkup_ports.Account."""
@@ -71,7 +70,8 @@ class TwilioAccountView:
         if number is None:
             return None
         ours = await self._ask("messaging", _whatsapp_senders, stop_at) or []
-        online = any(one.sender_id == f"whatsapp:{number}" and str(one.status).startswith("ONLINE") for one in ours)
+        status = {_known(one.sender_id, str): _known(one.status, str) for one in ours}
+        online = status.get(f"whatsapp:{number}", "").startswith("ONLINE")
         states = {tag: await self._approval(sid, stop_at) for tag, sid in self._senders.templates.items()}
         return WhatsAppSender(online, states)
 
@@ -80,20 +80,33 @@ class TwilioAccountView:
         found = await self._ask(
             "accounts", lambda client: client.accounts.v1.messaging_geopermissions.fetch_async(), stop_at
         )
-        rows: Any = found.permissions if found else None
-        if not isinstance(rows, list) or not all(map(_is_permission, rows)):
+        rows: Any = _known(found.permissions if found else None, list)
+        if not all(map(_is_permission, rows)):
             raise Later(Reason.TWILIO_BUSY, BUSY)
         return frozenset(named(row["country_code"], _COUNTRY) for row in rows if row["enabled"])
+
+    async def _service(self, service: str, stop_at: float) -> SmsSender:
+        """A Messaging Service, and whether there is anything in its sender pool."""
+        found = await self._ask(
+            "messaging", lambda client: client.messaging.v1.services(service).fetch_async(), stop_at
+        )
+        if found is None:
+            return SmsSender(exists=False)
+        rewrites = _known(found.smart_encoding, bool)
+        for pool in POOLS:
+            if await self._ask("messaging", partial(_pool, service, pool), stop_at):
+                return SmsSender(exists=True, smart_encoding=rewrites)
+        return SmsSender(exists=True, smart_encoding=rewrites, is_empty=True)
 
     async def _approval(self, sid: str, stop_at: float) -> str:
         """`approved`, or what stands in the way of a template (Twilio, "Content Template Approvals")."""
         found = await self._ask(
             "content", lambda client: client.content.v1.contents(sid).approval_fetch().fetch_async(), stop_at
         )
-        told: Any = found.whatsapp if found else None
-        if not isinstance(told, dict):
+        if found is None:
             return ABSENT
-        kind, status = str(told.get("category", "")).lower(), str(told.get("status", "")).lower()
+        told: Any = _known(found.whatsapp, dict)
+        kind, status = (str(_known(told.get(name, ""), str)).lower() for name in ("category", "status"))
         return named(status, _WORD) if kind == "authentication" else f"{named(kind or 'no', _WORD)} template"
 
     async def _ask[T](self, domain: str, call: Callable[[Client], Awaitable[T]], stop_at: float) -> T | None:
@@ -123,6 +136,10 @@ def _without(error: Exception, status: int) -> _Without:
     return {401: _Without.HIDDEN, 403: _Without.HIDDEN, 404: _Without.ABSENT}.get(status * refused, _Without.ANSWER)
 
 
+async def _pool(service: str, pool: str, client: Client) -> list[Any]:
+    return await getattr(client.messaging.v1.services(service), pool).list_async(limit=1)
+
+
 async def _numbers(number: str, client: Client) -> list[Any]:
     return await client.incoming_phone_numbers.list_async(phone_number=number, limit=20)
 
@@ -137,5 +154,12 @@ def _is_permission(row: Any) -> bool:  # noqa: ANN401 - whatever Twilio says
 
 
 def _carries_sms(capabilities: Any) -> bool:  # noqa: ANN401 - whatever Twilio says
-    told = capabilities if isinstance(capabilities, dict) else {}
-    return any(str(name).lower() == "sms" and value is True for name, value in told.items())
+    told = {str(name).lower(): value for name, value in _known(capabilities, dict).items()}
+    return _known(told.get("sms"), bool)
+
+
+def _known[T](value: object, kind: type[T]) -> T:
+    """What Twilio says, if it is of its kind: what makes no sense is no answer, neither good nor bad."""
+    if not isinstance(value, kind):
+        raise Later(Reason.TWILIO_BUSY, BUSY)
+    return value

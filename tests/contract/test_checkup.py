@@ -250,6 +250,10 @@ async def test_a_messaging_service_is_found_and_its_smart_encoding(stack: AsyncE
     rewriting = f"MG{'1' * 32}"
     await put(f"{twilio.url}/sandbox/records", {f"/v1/Services/{rewriting}": {"smart_encoding": True}})
     seen = await view(stack, twilio, messaging_service_sid=rewriting).sms_sender(SOON)
+    assert seen == SmsSender(exists=True, smart_encoding=True, is_empty=True)
+    codes = {"meta": {"key": "short_codes", "next_page_url": None}, "short_codes": [{"sid": "SC1"}]}
+    await put(f"{twilio.url}/sandbox/records", {f"/v1/Services/{rewriting}/ShortCodes": codes})
+    seen = await view(stack, twilio, messaging_service_sid=rewriting).sms_sender(SOON)
     assert seen == SmsSender(exists=True, smart_encoding=True)
     other = view(stack, twilio, messaging_service_sid=f"MG{'2' * 32}")
     assert await other.sms_sender(SOON) == SmsSender(exists=False)
@@ -331,6 +335,36 @@ async def test_no_answer_of_twilios_is_no_finding(
     await fault(twilio.url, operation="look_at_account", **broken)
     with pytest.raises(FirstpassError, match="twilio-busy"):
         await view(stack, twilio).countries(SOON)
+
+
+@pytest.mark.parametrize(
+    ("operation", "look", "body"),
+    [
+        ("look_at_account", "sms_sender", {"sid": SERVICE}),
+        ("look_at_account", "sms_sender", {"sid": SERVICE, "smart_encoding": "no"}),
+        ("list_numbers", "by_number", {"incoming_phone_numbers": [{"phone_number": "+15005550006"}]}),
+        ("list_numbers", "by_number", {"incoming_phone_numbers": [{"phone_number": 7, "capabilities": {"sms": True}}]}),
+        ("list_numbers", "by_number", {"incoming_phone_numbers": ["+15005550006"]}),
+        (
+            "list_numbers",
+            "by_number",
+            {"incoming_phone_numbers": [{"phone_number": "+15005550006", "capabilities": {"sms": "yes"}}]},
+        ),
+        ("look_at_account", "whatsapp_sender", {"senders": [{"sender_id": "whatsapp:+15005550006"}]}),
+        ("look_at_account", "whatsapp_sender", {"senders": [{"sender_id": None, "status": "ONLINE"}]}),
+        ("fetch_approval", "whatsapp_sender", {"whatsapp": "approved"}),
+        ("fetch_approval", "whatsapp_sender", {"whatsapp": {"category": 7, "status": "approved"}}),
+        ("fetch_approval", "whatsapp_sender", {"whatsapp": {"category": "AUTHENTICATION", "status": None}}),
+    ],
+)
+async def test_what_makes_no_sense_is_neither_good_nor_bad(
+    stack: AsyncExitStack, twilio: Service, operation: str, look: str, body: dict[str, Any]
+) -> None:
+    here = view(stack, twilio, whatsapp_from="+15005550006", templates={"nl": NL})
+    by_number = view(stack, twilio, messaging_service_sid=None, sms_from="+15005550006")
+    await fault(twilio.url, operation=operation, status=200, body=body)
+    with pytest.raises(FirstpassError, match="twilio-busy"):
+        await (by_number.sms_sender(SOON) if look == "by_number" else getattr(here, look)(SOON))
 
 
 # --- queues, tables, the door ---

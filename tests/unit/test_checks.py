@@ -157,6 +157,7 @@ def test_a_group_inside_an_included_one_is_in_scope(
 def test_the_sender_of_sms() -> None:
     assert on_sender(SmsSender(exists=True)) == []
     assert told(on_sender(SmsSender(exists=False, sms=False))) == [("failed", "sender-missing")]
+    assert told(on_sender(SmsSender(exists=True, is_empty=True))) == [("failed", "sender-pool-empty")]
     assert told(on_sender(SmsSender(exists=True, sms=False))) == [("failed", "sender-without-sms")]
     assert told(on_sender(SmsSender(exists=True, smart_encoding=True))) == [("warning", "smart-encoding-on")]
 
