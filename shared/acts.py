@@ -28,14 +28,15 @@ from shared.doctor import Doctor
 from shared.errands import Errands
 from shared.letter_models import (
     DiscardWish,
+    EndOfRun,
     Judgements,
+    JudgeWish,
     LetterPage,
     LetterQuery,
     LetterStats,
     LetterView,
     OneLetter,
     ReplayWish,
-    SomeLetters,
 )
 from shared.letters import DeadLetters
 from shared.operations import Operations
@@ -127,7 +128,8 @@ def acts_on_letters(letters: DeadLetters) -> tuple[Act, ...]:
         Act("GET", "dead-letters", reader, LetterQuery, LetterPage, letters.list_letters),
         Act("GET", "dead-letters/stats", reader, Nothing, LetterStats, letters.letter_stats),
         Act("GET", "dead-letters/{sequence}", reader, OneLetter, LetterView, letters.show_letter),
-        Act("POST", "dead-letters/judge", reader, SomeLetters, Judgements, letters.judge_letters),
+        Act("POST", "dead-letters/judge", reader, JudgeWish, Judgements, letters.judge_letters),
         Act("POST", "dead-letters/replay", operator, ReplayWish, Judgements, letters.replay_letters),
         Act("POST", "dead-letters/discard", operator, DiscardWish, Judgements, letters.discard_letters),
+        Act("POST", "dead-letters/end", operator, EndOfRun, Done, letters.end_run),
     )

@@ -20,12 +20,15 @@ from shared.ports import Move
 from shared.recording import is_of_an_event
 from shared.run import Rules
 from shared.states import CLOSED, State
+from shared.telemetry import scrub
 from shared.wishes import Unable, reopened
 
 MAX_REPLAYS: Final = 3
 """More often nothing is replayed unless it is forced: what comes back each time has a cause that replaying keeps."""
 RESOLVED: Final = "resolved"
 """Why a replay has nothing to do with the letter of a case that went on since."""
+TEXT_LENGTH: Final = 128
+"""Characters shown of what an event calls itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,14 @@ def reopenings(history: Iterable[Move]) -> int:
 def kind(said: Said) -> Literal["case", "event"]:
     """A letter of a case, or an event as it came."""
     return "case" if isinstance(said, Refusal) else "event"
+
+
+def names_of(letter: Letter) -> tuple[str | None, str | None]:
+    """The id and the type an event gives itself, if it does, in as far as they say nothing personal."""
+    document = _json(letter.body)
+    told = (document.get("id"), document.get("type"))
+    shown = (scrub(text[:TEXT_LENGTH]) if isinstance(text, str) and text else None for text in told)
+    return next(shown), next(shown)
 
 
 def paths_of(known: Known) -> list[DevicePath]:

@@ -16,6 +16,10 @@ LAST_SEQUENCE = 2**63 - 1
 
 Sequence = Annotated[int, Strict(), Field(ge=1, le=LAST_SEQUENCE), BeforeValidator(whole)]
 type Sequences = Annotated[list[Sequence], Field(min_length=1, max_length=AT_ONCE)]
+MOST = 1_000_000
+"""Replays nobody reaches."""
+type Mark = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+type Marks = Annotated[dict[Annotated[str, Field(pattern="^[0-9]{1,19}$")], Mark], Field(max_length=AT_ONCE)]
 type RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
@@ -28,7 +32,8 @@ class LetterQuery(Model):
     since: Moment | None = None
     until: Moment | None = None
     device_path: DevicePath | None = None
-    min_replays: Figure = Field(default=0, ge=0, le=1_000_000)
+    min_replays: Figure = Field(default=0, ge=0, le=MOST)
+    max_replays: Figure = Field(default=MOST, ge=0, le=MOST)
 
 
 class OneLetter(Model):
@@ -38,9 +43,18 @@ class OneLetter(Model):
 
 
 class LetterView(Model):
-    """A dead letter without anything personal: of a case, or an event as it came."""
+    """A dead letter without anything personal: of a case, or an event as it came.
+
+    `mark` is what no other letter has; `message_id` is the queue's, `original_id` that of the message first replayed,
+    `event_id` and `event_type` are what an event says of itself.
+    """
 
     sequence: int
+    mark: str
+    message_id: str
+    original_id: str
+    event_id: str | None
+    event_type: str | None
     written_at: datetime
     reason: str
     description: str
@@ -74,17 +88,34 @@ class LetterStats(Model):
 
 
 class SomeLetters(Model):
-    """Dead letters by their sequence numbers."""
+    """Dead letters by their sequence numbers; with a mark beside it only while it is the very letter that has it."""
 
     sequences: Sequences
+    marks: Marks = Field(default_factory=dict[str, Mark])
+
+    def is_meant(self, sequence: int, mark: str) -> bool:
+        """Whether the letter at this number is the one that was chosen."""
+        return self.marks.get(str(sequence), mark) == mark
+
+
+type RunAct = Literal["replay", "discard"]
+type Outcome = Literal["reopen", "send", "discard", "nothing", "capped", "changed", "gone", "locked", "failed"]
+
+
+class JudgeWish(SomeLetters):
+    """What would become of these now. With `act`, by whoever asks: who may not do it is told so."""
+
+    act: RunAct | None = None
+    force: Yes = False
 
 
 class Judgement(Model):
-    """What a replay would do with a letter now, or did: and why not, as a code."""
+    """What a run would do with a letter now, or did: and why not, as a code. `removed`: it is not there any more."""
 
     sequence: int
-    outcome: Literal["reopen", "send", "nothing", "capped", "gone", "locked"]
+    outcome: Outcome
     why: str | None = None
+    removed: bool = False
 
 
 class Judgements(Model):
@@ -92,7 +123,7 @@ class Judgements(Model):
 
     letters: list[Judgement]
     stopped: str | None = None
-    """The code of the error that ended a run; letters after it were not touched."""
+    """The code of the error that ended a run, at the letter that says so; letters after it were not touched."""
 
 
 class ReplayWish(SomeLetters, Reasoned):
@@ -104,5 +135,11 @@ class ReplayWish(SomeLetters, Reasoned):
 
 class DiscardWish(SomeLetters, Reasoned):
     """Remove these for good."""
+
+    run: RunId
+
+
+class EndOfRun(Model):
+    """This run is over: whatever it holds is free, and another may begin."""
 
     run: RunId

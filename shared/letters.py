@@ -5,20 +5,23 @@ and what it then asks for is there already. So nothing is lost, and nothing is d
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
+from shared.api_models import Done
 from shared.case import Case
 from shared.errors import Moved, Unavailable, UnreadableRow
-from shared.events import DevicePath
-from shared.judging import RESOLVED, Known, Refusal, judge, kind, paths_of, read, reopening, reopenings
+from shared.judging import RESOLVED, Known, Refusal, judge, read, reopening, reopenings
+from shared.letter_course import Course, OnLetter, completed, gone
 from shared.letter_models import (
     DiscardWish,
+    EndOfRun,
     Judgement,
     Judgements,
+    JudgeWish,
     LetterPage,
     LetterQuery,
     LetterStats,
@@ -26,12 +29,13 @@ from shared.letter_models import (
     OneLetter,
     ReasonCount,
     ReplayWish,
+    RunAct,
     SomeLetters,
 )
+from shared.letter_views import fits, fits_too, reason_of, tombstone, view
 from shared.operations import NotFound
-from shared.oversight import Letter, Letters, Taken, Turns
+from shared.oversight import Audit, AuditEntry, Letter, Letters, Replay, ReplayIds, Taken, Turns
 from shared.permitted import NotAllowed, actor, check_purpose
-from shared.plan import in_order
 from shared.ports import Clock, Ledger
 from shared.principal import OperatorRole, Principal
 from shared.run import Rules, record
@@ -41,13 +45,13 @@ from shared.wishes import Unable
 WORKS_FOR: Final = 45.0
 """Seconds after which a request begins with no further letter: far less than a lock lasts, and proxies wait."""
 TURN: Final = timedelta(minutes=2)
+"""How long a run that says nothing keeps others out: it may have died, or go slowly."""
 LOOKED_AT: Final = 1_000
 """Letters one query looks at, however few of them fit."""
 LOT: Final = 20
 """Cases read from the ledger at once."""
-REASON_LENGTH, DESCRIPTION_LENGTH = 128, 1_000
-
-type _Act = Callable[[Taken], Awaitable[Judgement]]
+_ACTED: Final = {"reopen", "send"}
+"""The outcomes after which a replayed letter has nothing left to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,9 @@ class DeadLetters:
 
     letters: Letters
     turns: Turns
+    replay_ids: ReplayIds
     ledger: Ledger
+    audit: Audit
     clock: Clock
     rules: Rules
 
@@ -80,7 +86,7 @@ class DeadLetters:
         reasons: dict[str, ReasonCount] = {}
         async with aclosing(self.letters.walk(0)) as walk:
             async for letter in walk:
-                name = _reason(letter)
+                name = reason_of(letter)
                 known = reasons.get(name) or ReasonCount(reason=name, count=0, oldest=letter.written_at)
                 oldest = min(known.oldest, letter.written_at)
                 reasons[name] = ReasonCount(reason=name, count=known.count + 1, oldest=oldest)
@@ -91,50 +97,78 @@ class DeadLetters:
         """One dead letter."""
         async with aclosing(self.letters.find([asked.sequence])) as found:
             async for letter in found:
-                return _view(await self._known(letter))
+                return view(await self._known(letter))
         raise NotFound("letter-unknown")
 
-    async def judge_letters(self, _: Principal, asked: SomeLetters) -> Judgements:
-        """What a replay would do with each now."""
-        told = {number: Judgement(sequence=number, outcome="gone") for number in asked.sequences}
+    async def judge_letters(self, who: Principal, asked: JudgeWish) -> Judgements:
+        """What would become of each now.
+
+        Raises:
+            NotAllowed: whoever asks could not do it.
+        """
+        _check(who, asked.act, force=asked.force)
+        told = {number: gone(number) for number in asked.sequences}
         async with aclosing(self.letters.find(asked.sequences)) as found:
             async for some in _by_lots(found):
                 for known in await asyncio.gather(*map(self._known, some)):
-                    told[known.letter.sequence] = judge(known, self.rules, self.clock.now())
+                    told[known.letter.sequence] = self._verdict(known, asked)
         return Judgements(letters=[told[number] for number in asked.sequences])
+
+    def _verdict(self, known: Known, asked: JudgeWish) -> Judgement:
+        number = known.letter.sequence
+        if not asked.is_meant(number, known.letter.mark):
+            return Judgement(sequence=number, outcome="changed")
+        if asked.act == "discard":
+            return Judgement(sequence=number, outcome="discard")
+        return judge(known, self.rules, self.clock.now(), force=asked.force)
 
     # --- acting ---
 
     async def replay_letters(self, who: Principal, asked: ReplayWish) -> Judgements:
-        """Bring cases back, send events again; the run ends at the first error.
+        """Bring cases back, send events again; it ends at the first error.
 
         Raises:
             NotAllowed: force wants an approver.
         """
-        if asked.force and not who.may(OperatorRole.APPROVER):
-            raise NotAllowed("role-missing", needs=OperatorRole.APPROVER)
+        _check(who, "replay", force=asked.force)
 
         async def replay(taken: Taken) -> Judgement:
             done = await self._replay(taken.letter, who, force=asked.force)
-            emit(Event.LETTER_REPLAYED, reason=_reason(taken.letter), detail=_told(done))
-            if done.outcome in ("reopen", "send") or done.why == RESOLVED:
-                await _completed(taken, done)
-            return done
+            emit(Event.LETTER_REPLAYED, reason=reason_of(taken.letter), detail=_told(done))
+            return await completed(taken, done) if done.outcome in _ACTED or done.why == RESOLVED else done
 
-        async with self._turn(asked.run, who):
-            return await self._settle(asked.sequences, replay)
+        return await self._settle(who, asked, asked.run, replay)
 
     async def discard_letters(self, who: Principal, asked: DiscardWish) -> Judgements:
-        """Remove dead letters for good; the run ends at the first error."""
+        """Remove dead letters for good; it ends at the first error."""
 
         async def discard(taken: Taken) -> Judgement:
-            await taken.complete()
-            done = Judgement(sequence=taken.letter.sequence, outcome="gone", why="discarded")
-            emit(Event.LETTER_DISCARDED, reason=_reason(taken.letter), detail=_told(done))
+            await self._bury(taken, who, asked.reason)
+            done = Judgement(sequence=taken.letter.sequence, outcome="gone", why="discarded", removed=True)
+            emit(Event.LETTER_DISCARDED, reason=reason_of(taken.letter), detail=_told(done))
             return done
 
-        async with self._turn(asked.run, who):
-            return await self._settle(asked.sequences, discard)
+        return await self._settle(who, asked, asked.run, discard)
+
+    async def end_run(self, who: Principal, asked: EndOfRun) -> Done:
+        """Let others begin theirs, and whatever this one passed by be free."""
+        await self.turns.end(asked.run, who.id)
+        await self.letters.rest()
+        return Done()
+
+    async def _bury(self, taken: Taken, who: Principal, why: str) -> None:
+        """A letter goes for good, and the audit keeps which: before it goes, and again when that is not known."""
+        said = read(taken.letter, self.rules, self.clock.now())
+        target = tombstone(taken.letter, said.case_id if isinstance(said, Refusal) else None)
+        entry = AuditEntry(
+            at=self.clock.now(), who=who.id, act="discard_letter", target=target, allowed=True, why=scrub(why)
+        )
+        await self.audit.note(entry)
+        try:
+            await taken.complete()
+        except Unavailable as error:
+            await self.audit.note(replace(entry, ended=str(error)))
+            raise
 
     async def _replay(self, letter: Letter, who: Principal, *, force: bool) -> Judgement:
         known = await self._known(letter)
@@ -142,10 +176,18 @@ class DeadLetters:
         if verdict.outcome == "nothing" and known.case:
             await self.ledger.wake(known.case)  # who reopened it may have died before its wake row
         if verdict.outcome == "send":
-            await self.letters.send_again(letter, letter.replays + 1)
+            await self.letters.send_again(letter, await self._as_replay(letter, who))
         if verdict.outcome == "reopen" and isinstance(known.said, Refusal):
             return await self._reopen(known.said, verdict, who)
         return verdict
+
+    async def _as_replay(self, letter: Letter, who: Principal) -> Replay:
+        """How it goes out: under the plain id, unless another letter went out under that."""
+        count = letter.replays + 1
+        plain = letter.replay_id(count)
+        is_ours = await self.replay_ids.claim(plain, letter.mark)
+        message_id = plain if is_ours else letter.replay_id(count, marked=True)
+        return Replay(count=count, message_id=message_id, by=who.id, at=self.clock.now())
 
     async def _reopen(self, refusal: Refusal, verdict: Judgement, who: Principal) -> Judgement:
         """Write it into the case, on whatever head that has by then."""
@@ -162,39 +204,30 @@ class DeadLetters:
             return Judgement(sequence=verdict.sequence, outcome="nothing", why=str(error))
         return verdict
 
-    async def _settle(self, sequences: Sequence[int], act: _Act) -> Judgements:
+    async def _settle(self, who: Principal, asked: SomeLetters, run: str, act: OnLetter) -> Judgements:
         """One letter after the other, until an error or our time ends it; letters not reached are left out."""
-        told: dict[int, Judgement] = {}
-        stopped, stop_at = None, self.clock.monotonic() + WORKS_FOR
+        if not await self.turns.begin(run, who.id, TURN):
+            raise Unable("another-run")
+        course, stop_at = Course(asked), self.clock.monotonic() + WORKS_FOR
+        stopped = None
         try:
-            async with aclosing(self.letters.take(sequences, stop_at)) as walk:
+            async with aclosing(self.letters.take(asked.sequences, stop_at)) as walk:
                 async for taken in walk:
-                    told[taken.letter.sequence] = await act(taken)
+                    await course.go(taken, act)
             if self.clock.monotonic() < stop_at:
-                told |= await self._not_met([number for number in sequences if number not in told])
-        except _NotCompleted as error:
-            told[error.done.sequence], stopped = error.done, str(error)
+                course.keep(await self._not_met(course.left))
         except Unavailable as error:
             stopped = str(error)
-        return Judgements(letters=[told[number] for number in sequences if number in told], stopped=stopped)
+            course.fail(stopped)
+        return Judgements(letters=course.letters, stopped=stopped)
 
-    async def _not_met(self, sequences: Sequence[int]) -> dict[int, Judgement]:
+    async def _not_met(self, sequences: Sequence[int]) -> Iterable[Judgement]:
         """What became of letters the walk did not meet."""
-        told = {number: Judgement(sequence=number, outcome="gone") for number in sequences}
+        told = {number: gone(number) for number in sequences}
         async with aclosing(self.letters.find(sequences)) as found:
             async for letter in found:
                 told[letter.sequence] = Judgement(sequence=letter.sequence, outcome="locked")
-        return told
-
-    @asynccontextmanager
-    async def _turn(self, run: str, who: Principal) -> AsyncGenerator[None]:
-        if not await self.turns.begin(run, who.id, TURN):
-            raise Unable("another-run")
-        try:
-            yield
-        finally:
-            with suppress(Unavailable):  # it ends by itself
-                await self.turns.end(run)
+        return told.values()
 
     # --- what is known of a letter ---
 
@@ -213,8 +246,8 @@ class DeadLetters:
         """The letters that fit, None for the others; what a letter itself can tell is asked before its case."""
 
         async def shown(letter: Letter) -> LetterView | None:
-            view = _view(await self._known(letter)) if _fits(letter, asked) else None
-            return view if view and _fits_too(view, asked) else None
+            told = view(await self._known(letter)) if fits(letter, asked) else None
+            return told if told and fits_too(told, asked) else None
 
         return await asyncio.gather(*map(shown, letters))
 
@@ -231,58 +264,11 @@ async def _by_lots(letters: AsyncIterator[Letter]) -> AsyncGenerator[list[Letter
         yield lot
 
 
-class _NotCompleted(Exception):  # noqa: N818 - as the errors of errors.py
-    """`done` was done, and the letter is still there; the text is only a code."""
-
-    def __init__(self, done: Judgement, code: str) -> None:
-        super().__init__(code)
-        self.done = done
-
-
-async def _completed(taken: Taken, done: Judgement) -> None:
-    try:
-        await taken.complete()
-    except Unavailable as error:
-        raise _NotCompleted(done, str(error)) from None
-
-
-def _fits(letter: Letter, asked: LetterQuery) -> bool:
-    in_time = _utc(asked.since, letter.written_at) <= letter.written_at <= _utc(asked.until, letter.written_at)
-    return in_time and asked.reason in (None, _reason(letter))
-
-
-def _fits_too(shown: LetterView, asked: LetterQuery) -> bool:
-    enough = shown.replays >= asked.min_replays
-    return enough and (asked.device_path is None or asked.device_path in shown.device_paths)
-
-
-def _utc(moment: datetime | None, otherwise: datetime) -> datetime:
-    """A bound; without a zone it is UTC."""
-    if moment is None:
-        return otherwise
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _view(known: Known) -> LetterView:
-    """A letter without anything personal: texts on it are mostly ours, but anybody's could be."""
-    letter, said = known.letter, known.said
-    refusal = said if isinstance(said, Refusal) else None
-    paths: list[DevicePath] = paths_of(known)
-    return LetterView(
-        sequence=letter.sequence,
-        written_at=letter.written_at,
-        reason=_reason(letter),
-        description=scrub(letter.description[:DESCRIPTION_LENGTH]),
-        replays=known.replays,
-        kind=kind(said),
-        case_id=refusal.case_id if refusal else None,
-        issuance=refusal.issuance if refusal else None,
-        device_paths=[str(path) for path in in_order(paths)],
-    )
-
-
-def _reason(letter: Letter) -> str:
-    return scrub(letter.reason[:REASON_LENGTH])
+def _check(who: Principal, act: RunAct | None, *, force: bool) -> None:
+    """Replaying and discarding take an operator, force an approver; only to look takes nothing more than reading."""
+    needed = OperatorRole.APPROVER if force else OperatorRole.OPERATOR if act else OperatorRole.READER
+    if not who.may(needed):
+        raise NotAllowed("role-missing", needs=needed)
 
 
 def _told(done: Judgement) -> str:

@@ -1,10 +1,10 @@
 """What operators need of the outside, as protocols: the ledger as a whole, dead letters, the audit."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from shared.case import Case
 from shared.ports import WakeRow
@@ -172,10 +172,24 @@ ID_LENGTH: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What else its sender wrote on a message: it goes along when the message is sent again."""
+
+    subject: str | None = None
+    correlation_id: str | None = None
+    session_id: str | None = None
+    partition_key: str | None = None
+    to: str | None = None
+    reply_to: str | None = None
+    properties: Mapping[str | bytes, Any] = field(default_factory=dict[str | bytes, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """A dead letter: a message on the queue of dead letters, by its sequence number there.
 
-    `replays` and `original_id` are what earlier replays noted on it; a letter never replayed is its own original.
+    `replays`, `original_id` and `first_written_at` are what earlier replays noted on it; a letter never replayed is
+    its own original.
     """
 
     sequence: int
@@ -187,18 +201,40 @@ class Letter:
     content_type: str | None
     replays: int
     original_id: str
+    first_written_at: datetime
+    extras: Extras = field(default=Extras(), repr=False)
 
-    def replay_id(self, replays: int) -> str:
+    @property
+    def mark(self) -> str:
+        """What no other letter has, also not at this number once the queue is another; it says nothing of anybody."""
+        return _digest(f"{self.sequence} {self.written_at.isoformat()} {self.message_id}")[:16]
+
+    def replay_id(self, replays: int, *, marked: bool = False) -> str:
         """The message id of the n-th replay: the same whoever sends it, and however often.
 
         An id the queue has seen would be taken and dropped by its duplicate detection, and the letter lost; an id made
-        up each time would double the event when a run dies between sending it and completing the letter.
+        up each time would double the event when a run dies between sending it and completing the letter. `marked` tells
+        it from another letter whose original had the same id.
         """
-        ending = f":replay:{replays}"
+        ending = f":replay:{replays}" + (f"-{self.mark}" if marked else "")
         if len(self.original_id) + len(ending) <= ID_LENGTH:
             return self.original_id + ending
-        digest = hashlib.sha256(self.original_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        digest = _digest(self.original_id)[:32]
         return self.original_id[: ID_LENGTH - len(digest) - len(ending) - 1] + f"-{digest}{ending}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """How a letter is sent again: as its n-th replay, under which id, by whom (Entra object id), and when."""
+
+    count: int
+    message_id: str
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,16 +257,20 @@ class Letters(Protocol):
         ...
 
     def take(self, sequences: Collection[int], stop_at: float) -> AsyncGenerator[Taken]:
-        """Those of these letters that nobody else holds, locked, in the queue's order, one after the other.
+        """Those of these letters that nobody else holds, locked one at a time, in the queue's order.
 
         No particular message can be received: the queue is walked up to the largest of these numbers, or until
-        `stop_at` (a moment of Clock.monotonic()). What is passed by stays locked until its lock ends: given back it
-        would come again at once. What is wanted and not completed is given back when the walk ends.
+        `stop_at` (a moment of Clock.monotonic()). What is passed by, or wanted and not completed, stays locked, or it
+        would come again at once: until `rest`, or until a walk begins anew because it wants one of these.
         """
         ...
 
-    async def send_again(self, letter: Letter, replays: int) -> None:
-        """Put what the letter holds among the events, as a new message: its n-th replay."""
+    async def rest(self) -> None:
+        """Give back what walks hold; it counts as no delivery. Left alone they rest by themselves, soon."""
+        ...
+
+    async def send_again(self, letter: Letter, replay: Replay) -> None:
+        """Put what the letter holds among the events, as a new message."""
         ...
 
 
@@ -238,12 +278,17 @@ class Turns(Protocol):
     """Whose turn it is to work on dead letters: one run at a time. Raises LedgerUnavailable."""
 
     async def begin(self, run: str, who: str, lasts: timedelta) -> bool:
-        """Take the turn, or keep it, for that long; False while another run has it.
-
-        Between two requests of a run the same person may begin another: the first may well be over.
-        """
+        """Take the turn, or keep it, for that long; False while another run has it, or this one is somebody else's."""
         ...
 
-    async def end(self, run: str) -> None:
-        """This request of the run is answered."""
+    async def end(self, run: str, who: str) -> None:
+        """This run of this person is over, and anybody's turn comes."""
+        ...
+
+
+class ReplayIds(Protocol):
+    """Which letter went out under which replay id, for ever. Raises LedgerUnavailable."""
+
+    async def claim(self, message_id: str, mark: str) -> bool:
+        """Whether the letter with this mark may go out under this id: it is the first that asks, or has been."""
         ...

@@ -191,8 +191,9 @@ def api() -> "Api":
 @cache
 def dead_letters() -> "DeadLetters":
     """What operators may do with dead letters. Call it inside the event loop that will run it."""
+    from shared.adapters.letter_runs import TableReplayIds, TableTurns  # noqa: PLC0415 - as above
     from shared.adapters.letters import ServiceBusLetters  # noqa: PLC0415 - as above
-    from shared.adapters.overview import TableTurns  # noqa: PLC0415 - as above
+    from shared.adapters.overview import TableAudit  # noqa: PLC0415 - as above
     from shared.letters import DeadLetters  # noqa: PLC0415 - as above
 
     chosen = settings()
@@ -200,7 +201,9 @@ def dead_letters() -> "DeadLetters":
     return DeadLetters(
         letters=ServiceBusLetters(_service_bus, queues[0], _clock, events_queue=queues[1]),
         turns=TableTurns(_table_service(), _clock),
+        replay_ids=TableReplayIds(_table_service()),
         ledger=ledger(),
+        audit=TableAudit(_table_service()),
         clock=_clock,
         rules=_rules(),
     )

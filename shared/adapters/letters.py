@@ -1,36 +1,34 @@
 """The queue of dead letters on Azure Service Bus: looked at, taken one by one, and sent again."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
-from contextlib import aclosing, asynccontextmanager, suppress
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Final
 
-from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
-from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
-from azure.servicebus.amqp import AmqpMessageBodyType
+from azure.servicebus.aio import ServiceBusClient
 
+from shared.adapters.letter_messages import letter_of, replayed
+from shared.adapters.letter_round import Round, number_of
 from shared.adapters.queue_reader import QueueReader
 from shared.adapters.service_bus import Patience, Queue
-from shared.errors import BusUnavailable
-from shared.oversight import Letter, Taken
+from shared.oversight import Letter, Replay, Taken
 from shared.ports import Clock
 
 PAGE: Final = 100
 """Letters looked at in one call: with bodies of 256 KB a page is 25 MB."""
-STRIDE: Final = 25
-"""Letters taken in one call where none of them can be a wanted one."""
-_UNDATED: Final = datetime.min.replace(tzinfo=UTC)
-_ORIGINAL, _REPLAYS, _REASON = "OriginalMessageId", "ReplayCount", "ReplayedReason"
+IDLE: Final = 20.0
+"""Seconds after the last request of a run until what it holds is given back, unless it says before that it ends."""
 
 
 class ServiceBusLetters:
-    """Implements oversight.Letters. `connect` builds a client: one per use, closed after it, for operators are few.
+    """Implements oversight.Letters. `connect` builds a client: for each look, and for each run, which keeps it.
 
-    `lull` is how many seconds without a message mean that the rest is locked, or the queue at its end.
+    Opening takes seconds, and each request of a run would walk past all that the one before went past. `lull`: see
+    Round; after `idle` seconds without a request a run rests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where, how long, how patient
         self,
         connect: Callable[[], ServiceBusClient],
         dead_letter_queue: str,
@@ -39,9 +37,13 @@ class ServiceBusLetters:
         events_queue: str,
         patience: Patience = Patience(),  # noqa: B008 - frozen
         lull: float = 2.0,
+        idle: float = IDLE,
     ) -> None:
         self._connect, self._name, self._clock = connect, dead_letter_queue, clock
-        self._patience, self._lull = patience, lull
+        self._patience, self._lull, self._idle = patience, lull, idle
+        self._at_work = asyncio.Lock()
+        self._round: Round | None = None
+        self._resting: asyncio.Task[None] | None = None
         self._events = Queue(connect, events_queue, clock, patience)
 
     async def walk(self, after: int) -> AsyncGenerator[Letter]:
@@ -49,8 +51,8 @@ class ServiceBusLetters:
         async with self._reader() as reader:
             while page := await reader.peek(after + 1, PAGE):
                 for message in page:
-                    yield _letter(message)
-                after = _sequence(page[-1])
+                    yield letter_of(message)
+                after = number_of(page[-1])
 
     async def find(self, sequences: Collection[int]) -> AsyncGenerator[Letter]:
         """See oversight.Letters."""
@@ -58,53 +60,55 @@ class ServiceBusLetters:
         async with self._reader() as reader:
             while left and (page := await reader.peek(left[0], min(_in_a_row(left), PAGE))):
                 for message in page:
-                    if _sequence(message) in left:
-                        yield _letter(message)
-                left = [number for number in left if number > _sequence(page[-1])]
+                    if number_of(message) in left:
+                        yield letter_of(message)
+                left = [number for number in left if number > number_of(page[-1])]
 
     async def take(self, sequences: Collection[int], stop_at: float) -> AsyncGenerator[Taken]:
-        """See oversight.Letters."""
-        held = dict[int, ServiceBusReceivedMessage]()
-        async with self._reader() as reader, aclosing(self._met(reader, sequences, stop_at, held)) as met:
+        """See oversight.Letters. One walk at a time; the next request of a run goes on where this one ended."""
+        async with self._at_work:
+            self._cancel_rest()
             try:
-                async for message in met:
-                    yield Taken(_letter(message), partial(_complete, reader, held, _sequence(message)))
+                round_ = await self._round_for(sequences)
+                async with aclosing(round_.meet(sequences, stop_at, self._clock)) as met:
+                    async for message in met:
+                        yield Taken(letter_of(message), partial(round_.complete, message))
             finally:
-                with suppress(BusUnavailable):  # the locks end by themselves
-                    for message in held.values():
-                        await reader.once(_give_back(message))
-                await self._events.close()
+                self._resting = asyncio.create_task(self._rest_later())
 
-    async def _met(
-        self,
-        reader: QueueReader,
-        sequences: Collection[int],
-        stop_at: float,
-        held: dict[int, ServiceBusReceivedMessage],
-    ) -> AsyncGenerator[ServiceBusReceivedMessage]:
-        """The wanted ones as the walk meets them; `held` gets them, and what lies behind the last."""
-        left, last, at = sorted(set(sequences)), max(sequences, default=0), 0
-        while left and self._clock.monotonic() < stop_at:
-            page = await reader.receive(max(min(left[0] - at - 1, STRIDE), 1), self._lull)
-            if not page:
-                return
-            at = max(at, _sequence(page[-1]))
-            wanted = [message for message in page if _sequence(message) in left]
-            held |= {_sequence(m): m for m in page if m in wanted or _sequence(m) > last}
-            for message in wanted:
-                if self._clock.monotonic() < stop_at:
-                    yield message
-            left = [number for number in left if number > at]
+    async def rest(self) -> None:
+        """See oversight.Letters."""
+        async with self._at_work:
+            self._cancel_rest()
+            await self._end_round()
 
-    async def send_again(self, letter: Letter, replays: int) -> None:
-        """See oversight.Letters. Never the received message itself: it would carry why and when it died."""
-        message = ServiceBusMessage(
-            letter.body,
-            message_id=letter.replay_id(replays),
-            content_type=letter.content_type,
-            application_properties={_ORIGINAL: letter.original_id, _REPLAYS: replays, _REASON: letter.reason},
-        )
-        await self._events.put([message])
+    async def _round_for(self, sequences: Collection[int]) -> Round:
+        """The round under way, when it still goes past all of these; else a new one from the queue's beginning."""
+        if self._round is not None and min(sequences, default=0) <= self._round.at:
+            await self._round.end()
+            self._round = None
+        if self._round is None:
+            self._round = Round(QueueReader(self._connect, self._name, self._clock, self._patience), self._lull)
+        return self._round
+
+    async def _rest_later(self) -> None:
+        await asyncio.sleep(self._idle)
+        async with self._at_work:
+            await self._end_round()
+
+    async def _end_round(self) -> None:
+        if self._round is not None:
+            await self._round.end()
+        self._round = None
+        await self._events.close()
+
+    def _cancel_rest(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+
+    async def send_again(self, letter: Letter, replay: Replay) -> None:
+        """See oversight.Letters."""
+        await self._events.put([replayed(letter, replay)])
 
     @asynccontextmanager
     async def _reader(self) -> AsyncGenerator[QueueReader]:
@@ -115,53 +119,6 @@ class ServiceBusLetters:
             await reader.close()
 
 
-async def _complete(reader: QueueReader, held: dict[int, ServiceBusReceivedMessage], number: int) -> None:
-    message = held.pop(number)
-    await reader.once(lambda receiver: receiver.complete_message(message))
-
-
-def _give_back(message: ServiceBusReceivedMessage) -> Callable[[ServiceBusReceiver], Awaitable[None]]:
-    return lambda receiver: receiver.abandon_message(message)
-
-
 def _in_a_row(numbers: list[int]) -> int:
     """How many of these sorted numbers follow each other from the first on."""
     return next((i for i, number in enumerate(numbers) if number != numbers[0] + i), len(numbers))
-
-
-# --- from the SDK's words to ours ---
-
-
-def _sequence(message: ServiceBusReceivedMessage) -> int:
-    return message.sequence_number or 0
-
-
-def _letter(message: ServiceBusReceivedMessage) -> Letter:
-    told = {_text(name): value for name, value in (message.application_properties or {}).items()}
-    number, replays = _sequence(message), told.get(_REPLAYS)
-    message_id = _text(message.message_id) or f"letter-{number}"  # without an id of its own it needs one all the same
-    return Letter(
-        sequence=number,
-        message_id=message_id,
-        written_at=message.enqueued_time_utc or _UNDATED,
-        reason=_text(told.get("DeadLetterReason")) or "unknown",
-        description=_text(told.get("DeadLetterErrorDescription")),
-        body=_body(message),
-        content_type=_text(message.content_type) or None,
-        replays=replays if isinstance(replays, int) and replays > 0 else 0,
-        original_id=_text(told.get(_ORIGINAL)) or message_id,
-    )
-
-
-def _body(message: ServiceBusReceivedMessage) -> bytes:
-    """Its bytes. A message may also carry a single value: text is its UTF-8, and anything else is no event of ours."""
-    if message.body_type is AmqpMessageBodyType.DATA:
-        return b"".join(message.body)
-    return _text(message.body).encode() if message.body_type is AmqpMessageBodyType.VALUE else b""
-
-
-def _text(value: object) -> str:
-    """Keys and texts of what was received are bytes, or text, or missing."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else ""

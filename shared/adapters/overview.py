@@ -1,7 +1,7 @@
 """What operators see of the ledger on Azure Table Storage, and the record of what they do."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
@@ -15,15 +15,13 @@ from shared.adapters.person_rows import PERSON, acquaintance_of, person_row
 from shared.adapters.person_rows import Acquaintance as Kept
 from shared.adapters.seal import Fingerprints, Seal
 from shared.adapters.storage import Conflict, Patience, Table, delete_row, insert
-from shared.adapters.tables import BUDGET, CONTROL, PAUSE, ROUNDS, TableLedger
+from shared.adapters.tables import BUDGET, CONTROL, PAUSE, TableLedger
 from shared.case import Case
 from shared.errors import LedgerUnavailable, UnreadableRow
 from shared.oversight import Acquaintance, AuditEntry, Pause, Unreadable
 from shared.ports import Clock, WakeRow
 from shared.states import State
 
-_TURN: Final = "letters-run"
-_TURN_KEYS: Final = {"PartitionKey": CONTROL, "RowKey": _TURN}
 _FIRST: Final = "0"
 """Before every case id."""
 
@@ -127,39 +125,6 @@ class TableAudit:
         day, _, key = after.partition("T") if after else (first[:10], "", first[11:26])
         where = "PartitionKey gt @day or PartitionKey eq @day and RowKey gt @key"
         return await self._table.find(where, {"day": day, "key": key}, _entry_of, at_most=at_most)
-
-
-class TableTurns:
-    """Implements oversight.Turns: one row, rewritten only as it was read."""
-
-    def __init__(self, service: TableServiceClient, clock: Clock) -> None:
-        self._control, self._clock = Table(service, "control", Patience()), clock
-
-    async def begin(self, run: str, who: str, lasts: timedelta) -> bool:
-        """See Turns."""
-        until = write_time(self._clock.now() + lasts)
-        for _ in range(ROUNDS):
-            row = await self._control.get(CONTROL, _TURN)
-            if row is not None and not self._is_free(row, run, who):
-                return False
-            if await self._control.swap(row, {**_TURN_KEYS, "run": run, "who": who, "until": until, "busy": True}):
-                return True
-        raise LedgerUnavailable("ledger-contended")
-
-    async def end(self, run: str) -> None:
-        """See Turns."""
-        row = await self._control.get(CONTROL, _TURN)
-        if row is not None and row.get("run") == run:
-            await self._control.swap(row, {**row, "busy": False})
-
-    def _is_free(self, row: TableEntity, run: str, who: str) -> bool:
-        """Whether nobody has the turn, or this very run, or the same person whose last request is answered."""
-        try:
-            if read_time(row["until"]) <= self._clock.now() or row["run"] == run:
-                return True
-            return bool(row["who"] == who and not row["busy"])
-        except (KeyError, TypeError, ValueError):
-            raise UnreadableRow from None
 
 
 def _entry_of(row: TableEntity) -> tuple[str, AuditEntry]:

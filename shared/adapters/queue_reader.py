@@ -1,8 +1,10 @@
 """One queue of Azure Service Bus to read from: looked at, or received from."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
 from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
@@ -10,6 +12,15 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 from shared.adapters.service_bus import Patience, in_our_words, persist
 from shared.errors import BusUnavailable
 from shared.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The lock of a message, without the message: enough to give it back to the receiver it came from."""
+
+    receiver: ServiceBusReceiver
+    delivery: int
+    tag: bytes
 
 
 class QueueReader:
@@ -29,6 +40,22 @@ class QueueReader:
     async def receive(self, count: int, lull: float) -> list[ServiceBusReceivedMessage]:
         """At most so many messages, locked; none when none came for `lull` seconds."""
         return await self._persist(lambda receiver: receiver.receive_messages(count, max_wait_time=lull))
+
+    def lock_of(self, message: ServiceBusReceivedMessage) -> Lock | None:
+        """The lock of a message received a moment ago."""
+        delivery, tag = message._delivery_id, message._delivery_tag  # noqa: SLF001 - see give_back
+        return Lock(self._open[1], delivery, tag) if self._open and delivery is not None and tag is not None else None
+
+    async def give_back(self, locks: Iterable[Lock]) -> None:
+        """Let others have these at once. Where that cannot be told to the queue the locks end by themselves.
+
+        The SDK offers only to abandon, which counts a delivery, and that wants the whole message kept: 10,000 of them
+        are too many, and what was delivered too often would be laid aside once more.
+        """
+        with suppress(BusUnavailable):
+            for lock in locks:
+                if self._open is not None and lock.receiver is self._open[1]:
+                    await self.once(partial(_release, lock))
 
     async def _persist[T](self, call: Callable[[ServiceBusReceiver], Awaitable[T]]) -> T:
         stop_at = self._clock.monotonic() + self._patience.total
@@ -64,3 +91,8 @@ class QueueReader:
             async with asyncio.timeout(self._patience.each):
                 await receiver.close()
                 await client.close()
+
+
+async def _release(lock: Lock, receiver: ServiceBusReceiver) -> None:
+    # The SDK gives back in just this way what it took and nobody asked for.
+    await receiver._handler.settle_messages_async(lock.delivery, lock.tag, "released")  # noqa: SLF001 - see give_back

@@ -15,7 +15,7 @@ from azure.servicebus.aio import ServiceBusClient
 from sandbox.process import Service, start
 from shared.adapters.letters import ServiceBusLetters
 from shared.adapters.service_bus import Patience
-from shared.oversight import Letter, Letters, Taken
+from shared.oversight import Letter, Letters, Replay, Taken
 from shared.ports import Clock
 from shared.wiring import SystemClock
 from tests.builders import NOW
@@ -27,6 +27,8 @@ PATIENT = Patience(each=5.0, total=20.0, pause=0.05)
 IMPATIENT = Patience(each=5.0, total=10.0, pause=0.05, tries=2)
 LOCK_SECONDS = 4
 LULL = 0.3
+PROVENANCE = {"OriginalEnqueued", "ReplayedBy", "ReplayedAt"}
+SOMEBODY = "aaaaaaaa-0000-4000-8000-000000000001"
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -96,14 +98,19 @@ class BrokerWorld:
         )
         self.clock = SystemClock()
         self.connected = 0
+        self._all_letters: list[ServiceBusLetters] = []
         self.letters = self.letters_with(IMPATIENT)
         self.client = ServiceBusClient.from_connection_string(self.broker.url)
         # Opening takes the SDK half a second each: once, and only when needed.
         self._others, self._events = (self.client.get_queue_receiver(queue) for queue in (QUEUE, EVENTS))
         self._sender, self._count = self.client.get_queue_sender(QUEUE), 0
 
-    def letters_with(self, patience: Patience, queue: str = QUEUE) -> ServiceBusLetters:
-        return ServiceBusLetters(self._connect, queue, self.clock, events_queue=EVENTS, patience=patience, lull=LULL)
+    def letters_with(self, patience: Patience, queue: str = QUEUE, *, idle: float = 20) -> ServiceBusLetters:
+        letters = ServiceBusLetters(
+            self._connect, queue, self.clock, events_queue=EVENTS, patience=patience, lull=LULL, idle=idle
+        )
+        self._all_letters.append(letters)
+        return letters
 
     def _connect(self) -> ServiceBusClient:
         self.connected += 1
@@ -113,6 +120,8 @@ class BrokerWorld:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for letters in self._all_letters:
+            await letters.rest()
         for link in (self._others, self._events, self._sender):
             await link.close()
         await self.client.close()
@@ -140,6 +149,10 @@ class BrokerWorld:
     async def messages(self) -> list[ServiceBusReceivedMessage]:
         """What stands among the events."""
         return list(await self._events.peek_messages(100, sequence_number=1))
+
+    async def peeked(self, count: int) -> list[ServiceBusReceivedMessage]:
+        """The first dead letters, as messages."""
+        return list(await self._others.peek_messages(count, sequence_number=1))
 
     async def held_elsewhere(self, count: int) -> None:
         taken = 0
@@ -171,7 +184,7 @@ class BrokerWorld:
 def again(message: ServiceBusReceivedMessage) -> Again:
     """A message sent again, which carries nothing else."""
     told = noted(message)
-    assert told.keys() == {"OriginalMessageId", "ReplayCount", "ReplayedReason"}
+    assert told.keys() >= {"OriginalMessageId", "ReplayCount", "ReplayedReason", *PROVENANCE}
     assert message.message_id
     assert message.delivery_count == 0
     return Again(
@@ -181,6 +194,7 @@ def again(message: ServiceBusReceivedMessage) -> Again:
         told["OriginalMessageId"],
         told["ReplayCount"],
         told["ReplayedReason"],
+        told["ReplayedBy"],
     )
 
 
@@ -215,6 +229,11 @@ async def taken(world: World, *sequences: int, complete: bool = True, within: fl
             if complete:
                 await each.complete()
     return met
+
+
+def as_replay(letter: Letter, count: int) -> Replay:
+    """The n-th replay of a letter, by somebody."""
+    return Replay(count=count, message_id=letter.replay_id(count), by=SOMEBODY, at=NOW)
 
 
 async def first_taken(world: World, sequence: int) -> tuple[Any, Taken]:

@@ -8,9 +8,11 @@ import pytest
 
 from shared.errors import BusUnavailable
 from tests.contract.letter_worlds import (
+    SOMEBODY,
     BrokerWorld,
     FakeWorld,
     World,
+    as_replay,
     everything,
     first_taken,
     found,
@@ -81,13 +83,37 @@ async def test_what_is_taken_and_not_completed_is_there_again_at_once(world: Wor
     assert await taken(world, 1, 2, 3) == [1, 2, 3]
 
 
-async def test_what_was_passed_by_comes_again_when_its_lock_ends(world: World) -> None:
+async def test_what_was_passed_by_is_met_when_it_is_wanted(world: World) -> None:
     await world.put(*bodies(5))
     assert await taken(world, 4) == [4]
-    assert await taken(world, 2, 5) == [5]
-    await world.locks_end()
-    assert await taken(world, 1, 2, 3) == [1, 2, 3]
+    assert await taken(world, 2, 5) == [2, 5]
+    assert await taken(world, 1, 3) == [1, 3]
     assert await everything(world) == []
+
+
+async def test_what_was_passed_by_is_free_for_everybody_once_walks_rest(world: World) -> None:
+    await world.put(*bodies(5))
+    assert await taken(world, 3) == [3]
+    assert await taken(world, 5, complete=False) == [5]
+    await world.letters.rest()
+    await world.held_elsewhere(4)
+    assert await taken(world, 1, 2, 4, 5) == []
+
+
+async def test_letters_with_gaps_between_them_are_met_one_at_a_time(world: World) -> None:
+    await world.put(*bodies(60))
+    await taken(world, *range(3, 50))
+    walk, first = await first_taken(world, 51)
+    assert first.letter.sequence == 51
+    await world.held_elsewhere(9)  # 52 to 60: behind it nothing is locked
+    await walk.aclose()
+
+
+async def test_resting_with_nothing_held_is_nothing(world: World) -> None:
+    await world.letters.rest()
+    await world.put(b"1")
+    assert await taken(world, 1) == [1]
+    await world.letters.rest()
 
 
 async def test_a_letter_behind_the_last_wanted_one_stays_free(world: World) -> None:
@@ -139,16 +165,34 @@ async def test_an_empty_queue_or_no_time_ends_a_walk(world: World) -> None:
 async def test_what_is_sent_again_is_a_fresh_message_under_an_id_of_its_own(world: World) -> None:
     await world.put(b'{"a": 1}', reason="TTLExpiredException", message_id="hr-1")
     (letter,) = await everything(world)
-    await world.letters.send_again(letter, 1)
-    told = Again(b'{"a": 1}', "hr-1:replay:1", "application/json", "hr-1", 1, "TTLExpiredException")
+    await world.letters.send_again(letter, as_replay(letter, 1))
+    told = Again(b'{"a": 1}', "hr-1:replay:1", "application/json", "hr-1", 1, "TTLExpiredException", SOMEBODY)
     assert await world.sent() == [told]
+
+
+async def test_what_is_sent_again_says_who_sent_it_and_since_when_it_is_there(world: World) -> None:
+    await world.put(b"{}", message_id="hr-1")
+    (letter,) = await everything(world)
+    assert letter.first_written_at == letter.written_at
+    await world.letters.send_again(letter, as_replay(letter, 1))
+    assert [each.by for each in await world.sent()] == [SOMEBODY]
+
+
+async def test_a_letter_keeps_its_mark_and_no_other_has_it(world: World) -> None:
+    await world.put(b"1", b"1", message_id="hr-1")
+    one, other = await everything(world)
+    assert one.mark != other.mark
+    walk, first = await first_taken(world, 1)
+    assert first.letter.mark == one.mark
+    await walk.aclose()
+    assert one.replay_id(1, marked=True) == f"hr-1:replay:1-{one.mark}"
 
 
 async def test_the_same_replay_twice_is_one_message_and_the_next_another(world: World) -> None:
     await world.put(b"{}", message_id="hr-1")
     (letter,) = await everything(world)
     for replays in (1, 1, 2):
-        await world.letters.send_again(letter, replays)
+        await world.letters.send_again(letter, as_replay(letter, replays))
     assert [each.message_id for each in await world.sent()] == ["hr-1:replay:1", "hr-1:replay:2"]
 
 
@@ -156,7 +200,7 @@ async def test_a_long_id_is_shortened_and_still_tells_two_apart(world: World) ->
     for ending in "ab":
         await world.put(b"{}", message_id="x" * 127 + ending)
     for letter in await everything(world):
-        await world.letters.send_again(letter, 1)
+        await world.letters.send_again(letter, as_replay(letter, 1))
     ids = [each.message_id for each in await world.sent()]
     assert len(set(ids)) == 2
     assert {len(each) for each in ids} == {128}
@@ -172,12 +216,12 @@ async def test_a_send_that_fails_is_a_code_and_the_letter_stays(world: World, wh
     walk, first = await first_taken(world, 1)
     await world.outage("send_again", when)
     with pytest.raises(BusUnavailable, match=r"^bus-unavailable$"):
-        await world.letters.send_again(first.letter, 1)
+        await world.letters.send_again(first.letter, as_replay(first.letter, 1))
     await walk.aclose()
     assert await world.fired()
     assert len(await world.sent()) == (1 if when == "after" else 0)
     walk, first = await first_taken(world, 1)
-    await world.letters.send_again(first.letter, 1)
+    await world.letters.send_again(first.letter, as_replay(first.letter, 1))
     await first.complete()
     await walk.aclose()
     assert len(await world.sent()) == 1

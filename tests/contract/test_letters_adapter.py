@@ -1,5 +1,6 @@
 """What only the real queue can show: thousands of letters, connections that break, and messages of any kind."""
 
+import asyncio
 import time
 import tracemalloc
 from collections.abc import AsyncGenerator
@@ -12,8 +13,20 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
 from shared.errors import BusUnavailable
+from tests.builders import NOW
 from tests.contract.bus_worlds import EVENTS, QUEUE
-from tests.contract.letter_worlds import PATIENT, BrokerWorld, everything, first_taken, found, noted, taken
+from tests.contract.letter_worlds import (
+    IMPATIENT,
+    PATIENT,
+    SOMEBODY,
+    BrokerWorld,
+    as_replay,
+    everything,
+    first_taken,
+    found,
+    noted,
+    taken,
+)
 
 # A connection that breaks under the SDK leaves its socket to the collector, which says so.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -42,7 +55,10 @@ async def test_thousands_are_walked_by_lock_in_flat_memory(slow_locks: BrokerWor
     tracemalloc.stop()
     assert peak < 6_000_000  # all bodies together are 15 MB
     assert await found(world, 1, 2_990, 2_999) == [1, 2_999]
-    assert await taken(world, 2_999) == []  # passed by: it stays locked
+    await world.letters.rest()
+    (first,) = await world.peeked(1)
+    assert first.delivery_count == 0
+    await world.held_elsewhere(2_998)  # all are free
 
 
 async def test_thousands_are_looked_at_in_flat_memory(world: BrokerWorld) -> None:
@@ -58,13 +74,52 @@ async def test_thousands_are_looked_at_in_flat_memory(world: BrokerWorld) -> Non
     assert peak < 6_000_000
 
 
-async def test_a_use_is_one_connection_that_is_closed_again(world: BrokerWorld) -> None:
+async def test_a_run_is_one_connection_for_all_its_requests(world: BrokerWorld) -> None:
+    await world.put(*[b"{}"] * 9)
+    for number in (2, 3, 7):
+        assert await taken(world, number) == [number]
+    assert world.connected == 1
+    await world.letters.rest()
+    assert await taken(world, 8) == [8]
+    assert world.connected == 2
+
+
+async def test_a_run_that_says_nothing_more_rests_by_itself(world: BrokerWorld) -> None:
+    letters = world.letters = world.letters_with(IMPATIENT, idle=0.5)
+    await world.put(b"1", b"2")
+    assert await taken(world, 2) == [2]
+    await asyncio.sleep(1)
+    await world.held_elsewhere(1)
+    assert await taken(world, 1) == []
+    assert world.letters is letters
+
+
+async def test_letters_that_are_passed_by_again_and_again_are_not_delivered_too_often(world: BrokerWorld) -> None:
+    await world.put(b"1", b"2", b"3")
+    for _ in range(3):  # at 2,000 deliveries the queue would lay them aside once more
+        assert await taken(world, 2, complete=False) == [2]
+        await world.letters.rest()
+    assert [message.delivery_count for message in await world.peeked(3)] == [0, 0, 0]
+
+
+async def test_what_cannot_be_given_back_is_free_when_its_lock_ends(world: BrokerWorld) -> None:
+    await world.put(b"1", b"2")
+    assert await taken(world, 2) == [2]
+    await world.fault(f"settle/{QUEUE}", kind="drop")
+    await world.letters.rest()
+    assert await world.fired()
+    assert await taken(world, 1) == []
+    await world.locks_end()
+    assert await taken(world, 1) == [1]
+
+
+async def test_a_use_is_one_connection(world: BrokerWorld) -> None:
     await world.put(b"1", b"2")
     await taken(world, 1, 2, complete=False)
     assert world.connected == 1
     walk, first = await first_taken(world, 1)
     for replays in (1, 2):
-        await world.letters.send_again(first.letter, replays)
+        await world.letters.send_again(first.letter, as_replay(first.letter, replays))
     await first.complete()
     await walk.aclose()
     assert world.connected == 3
@@ -83,13 +138,14 @@ async def test_a_lock_that_ended_meanwhile_is_a_code_and_the_letter_stays(world:
 async def test_a_process_that_dies_between_sending_and_completing_doubles_nothing(world: BrokerWorld) -> None:
     await world.put(b"{}", message_id="hr-1")
     walk, first = await first_taken(world, 1)
-    await world.letters.send_again(first.letter, 1)
-    await world.fault(f"settle/{QUEUE}", kind="drop", times=9)  # it gives nothing back, either
+    await world.letters.send_again(first.letter, as_replay(first.letter, 1))
     await walk.aclose()
+    await world.fault(f"settle/{QUEUE}", kind="drop", times=9)  # it gives nothing back, either
+    await world.letters.rest()
     assert await world.fired()
     await world.locks_end()
     walk, first = await first_taken(world, 1)
-    await world.letters.send_again(first.letter, first.letter.replays + 1)
+    await world.letters.send_again(first.letter, as_replay(first.letter, first.letter.replays + 1))
     await first.complete()
     await walk.aclose()
     assert [each.message_id for each in await world.sent()] == ["hr-1:replay:1"]
@@ -103,7 +159,7 @@ async def test_a_connection_that_breaks_in_mid_send_is_bridged(slow_locks: Broke
     await world.put(b"1", b"2")
     await world.fault(f"send/{EVENTS}", kind="drop", when=when, times=2)
     walk, first = await first_taken(world, 1)
-    await world.letters.send_again(first.letter, 1)
+    await world.letters.send_again(first.letter, as_replay(first.letter, 1))
     await first.complete()
     await walk.aclose()
     assert await world.fired()
@@ -127,11 +183,14 @@ async def test_a_queue_that_is_not_there_or_gone_is_a_code(world: BrokerWorld) -
 # --- messages of any kind ---
 
 
-async def test_notes_of_an_earlier_replay_are_read_and_not_carried_on(world: BrokerWorld) -> None:
+async def test_notes_of_an_earlier_replay_are_read_and_made_anew(world: BrokerWorld) -> None:
     notes: dict[str | bytes, Any] = {
         "OriginalMessageId": "hr-1",
         "ReplayCount": 2,
         "ReplayedReason": "TTLExpiredException",
+        "OriginalEnqueued": "2026-11-30T08:00:00+00:00",
+        "ReplayedBy": "aaaaaaaa-0000-4000-8000-000000000009",
+        "ReplayedAt": "2026-11-30T09:00:00+00:00",
         "DeadLetterReason": "MaxDeliveryCountExceeded",
         "DeadLetterErrorDescription": "Message could not be consumed.",
         "Other": "thing",
@@ -140,14 +199,41 @@ async def test_notes_of_an_earlier_replay_are_read_and_not_carried_on(world: Bro
     await world.put_as_it_is(again)
     (letter,) = await everything(world)
     assert (letter.original_id, letter.replays, letter.message_id) == ("hr-1", 2, "hr-1:replay:2")
-    await world.letters.send_again(letter, 3)
+    await world.letters.send_again(letter, as_replay(letter, 3))
     (sent,) = await world.messages()
     assert sent.message_id == "hr-1:replay:3"
     assert noted(sent) == {
         "OriginalMessageId": "hr-1",
+        "OriginalEnqueued": "2026-11-30T08:00:00+00:00",
         "ReplayCount": 3,
         "ReplayedReason": "MaxDeliveryCountExceeded",
+        "ReplayedBy": SOMEBODY,
+        "ReplayedAt": NOW.isoformat(),
+        "Other": "thing",
     }
+
+
+async def test_what_hr_wrote_on_a_message_goes_with_it(world: BrokerWorld) -> None:
+    notes: dict[str | bytes, Any] = {"tenant": "north", "wave": 7, "DeadLetterReason": "TTLExpiredException"}
+    await world.put_as_it_is(
+        ServiceBusMessage(
+            b"{}",
+            subject="joiner",
+            correlation_id="job-7",
+            session_id="W-1",
+            reply_to="hr-answers",
+            to="joiners",
+            application_properties=notes,
+        )
+    )
+    (letter,) = await everything(world)
+    await world.letters.send_again(letter, as_replay(letter, 1))
+    (sent,) = await world.messages()
+    assert (sent.subject, sent.correlation_id, sent.session_id) == ("joiner", "job-7", "W-1")
+    assert (sent.reply_to, sent.to) == ("hr-answers", "joiners")
+    told = noted(sent)
+    assert (told["tenant"], told["wave"]) == ("north", 7)
+    assert "DeadLetterReason" not in told
 
 
 @pytest.mark.parametrize("count", ["2", -1, 1.5, None])
@@ -161,7 +247,7 @@ async def test_a_count_that_makes_no_sense_is_none(world: BrokerWorld, count: ob
 async def test_two_letters_without_an_id_never_share_one(world: BrokerWorld) -> None:
     await world.put_as_it_is(ServiceBusMessage(b"1"), ServiceBusMessage(b"2"))
     for letter in await everything(world):
-        await world.letters.send_again(letter, 1)
+        await world.letters.send_again(letter, as_replay(letter, 1))
     assert [b"".join(message.body) for message in await world.messages()] == [b"1", b"2"]
 
 

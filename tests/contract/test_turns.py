@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
-from shared.adapters.overview import TableTurns
+from shared.adapters.letter_runs import TableReplayIds, TableTurns
 from shared.adapters.storage import Table, insert
 from shared.errors import UnreadableRow
-from shared.oversight import Turns
+from shared.oversight import ReplayIds, Turns
 from tests.contract.ledger_worlds import IMPATIENT, NOW, TableWorld, run_azurite, table_world
 from tests.fakes.clock import FakeClock
-from tests.fakes.letters import FakeTurns
+from tests.fakes.letters import FakeReplayIds, FakeTurns
 
 LASTS = timedelta(minutes=2)
 
@@ -54,14 +54,20 @@ async def test_a_turn_lasts_and_is_kept_by_its_run(turns: Turns, clock: FakeCloc
     assert not await turns.begin("one", "me", LASTS)
 
 
-async def test_between_requests_only_the_same_person_may_begin_another(turns: Turns) -> None:
+async def test_another_run_waits_for_the_end_also_of_the_same_person(turns: Turns) -> None:
     assert await turns.begin("one", "me", LASTS)
     assert not await turns.begin("two", "me", LASTS)
-    await turns.end("one")
+    await turns.end("one", "you")  # not theirs to end
     assert not await turns.begin("two", "you", LASTS)
-    assert await turns.begin("two", "me", LASTS)
-    await turns.end("one")  # late, and no business of the new run
+    await turns.end("one", "me")
+    assert await turns.begin("two", "you", LASTS)
+    await turns.end("one", "me")  # late, and no business of the new run
     assert not await turns.begin("three", "me", LASTS)
+
+
+async def test_a_run_is_one_persons(turns: Turns) -> None:
+    assert await turns.begin("one", "me", LASTS)
+    assert not await turns.begin("one", "you", LASTS)
 
 
 async def test_of_many_that_begin_at_once_one_does(turns: Turns) -> None:
@@ -70,8 +76,29 @@ async def test_of_many_that_begin_at_once_one_does(turns: Turns) -> None:
 
 
 async def test_the_end_of_a_turn_nobody_has_is_nothing(turns: Turns) -> None:
-    await turns.end("one")
+    await turns.end("one", "me")
     assert await turns.begin("one", "me", LASTS)
+
+
+@pytest.fixture(params=["fake", "sandbox"])
+async def ids(request: pytest.FixtureRequest, azurite: str) -> AsyncIterator[ReplayIds]:
+    if request.param == "fake":
+        yield FakeReplayIds()
+        return
+    async with table_world(azurite), TableServiceClient.from_connection_string(azurite) as service:
+        yield TableReplayIds(service)
+
+
+async def test_a_replay_id_is_for_ever_of_the_letter_that_asked_first(ids: ReplayIds) -> None:
+    for _ in range(2):
+        assert await ids.claim("hr/1?#:replay:1", "a" * 16)
+        assert not await ids.claim("hr/1?#:replay:1", "b" * 16)
+    assert await ids.claim("hr/1?#:replay:2", "b" * 16)
+
+
+async def test_of_two_letters_that_ask_at_once_one_gets_it(ids: ReplayIds) -> None:
+    claims = await asyncio.gather(*(ids.claim("hr-1:replay:1", mark * 16) for mark in "abcdef"))
+    assert claims.count(True) == 1
 
 
 @pytest.mark.usefixtures("tables")

@@ -24,7 +24,7 @@ from shared.wishes import VOUCHED
 from tests.builders import body, hired
 from tests.fakes.checkup import FakeReports
 from tests.fakes.house import House
-from tests.fakes.letters import FakeLetters, FakeTurns
+from tests.fakes.letters import FakeLetters, FakeReplayIds, FakeTurns
 from tests.fakes.overview import FakeAudit, FakeOverview
 from tests.fakes.queues import FakeGauge
 
@@ -85,7 +85,13 @@ def acts_over(door: "Door", rules: Rules) -> tuple[Act, ...]:
     letters = FakeLetters(house.clock)
     letters.put(body(hired()), "TTLExpiredException")
     dead_letters = DeadLetters(
-        letters=letters, turns=FakeTurns(house.clock), ledger=house.ledger, clock=house.clock, rules=rules
+        letters=letters,
+        turns=FakeTurns(house.clock),
+        replay_ids=FakeReplayIds(),
+        ledger=house.ledger,
+        audit=FakeAudit(),
+        clock=house.clock,
+        rules=rules,
     )
     operations = replace(operations_of(house, door.overview, door.dead_letters, rules), reports=door.reports)
     doctor = Doctor(reports=door.reports, clock=house.clock)

@@ -20,7 +20,8 @@ from shared.telemetry import RedactingFormatter
 from tests.builders import NUMBER, USER_ID, body, cancelled, hired
 from tests.fakes.door import OPERATOR, WHY, Door
 from tests.fakes.house import House, row_due
-from tests.fakes.letters import FakeLetters, FakeTurns
+from tests.fakes.letters import FakeLetters, FakeReplayIds, FakeTurns
+from tests.fakes.overview import FakeAudit
 
 BEGIN = datetime(2026, 11, 30, 12, tzinfo=UTC)
 """The day before the first day: a message is due in the afternoon."""
@@ -238,7 +239,15 @@ class History:
     async def _replay(self, number: int) -> None:
         house, sent = self.house, len(self.letters.sent)
         turns, rules = FakeTurns(house.clock), house.onboarding.outside.rules
-        door = DeadLetters(letters=self.letters, turns=turns, ledger=house.ledger, clock=house.clock, rules=rules)
+        door = DeadLetters(
+            letters=self.letters,
+            turns=turns,
+            replay_ids=FakeReplayIds(),
+            ledger=house.ledger,
+            audit=FakeAudit(),
+            clock=house.clock,
+            rules=rules,
+        )
         act = next(act for act in acts_on_letters(door) if act.name == "replay_letters")
         with suppress(Unavailable, Moved):
             await act.do(

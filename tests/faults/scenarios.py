@@ -17,8 +17,8 @@ from shared.wishes import Unable
 from tests.builders import NUMBER, cancelled, facts, hired
 from tests.fakes.door import operations_of
 from tests.fakes.house import DUE
-from tests.fakes.letters import FakeLetters, FakeTurns
-from tests.fakes.overview import FakeOverview
+from tests.fakes.letters import FakeLetters, FakeReplayIds, FakeTurns
+from tests.fakes.overview import FakeAudit, FakeOverview
 from tests.fakes.queues import FakeGauge
 from tests.faults.world import LOCK, World
 
@@ -149,7 +149,13 @@ def _replay(world: World) -> None:
     if not numbers:
         return
     acts = DeadLetters(
-        letters=letters, turns=turns, ledger=world.outside.ledger, clock=world.clock, rules=world.outside.rules
+        letters=letters,
+        turns=turns,
+        replay_ids=FakeReplayIds(),
+        ledger=world.outside.ledger,
+        audit=FakeAudit(),
+        clock=world.clock,
+        rules=world.outside.rules,
     )
     wish = ReplayWish(sequences=numbers, reason="directory corrected", run="0" * 32)
 

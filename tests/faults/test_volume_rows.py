@@ -15,7 +15,7 @@ from shared.adapters.agenda import row_keys, wake_row
 from shared.adapters.budget import _spent
 from shared.adapters.case_rows import case_of, head_row, history_row, move_of
 from shared.adapters.depth_row import _noted
-from shared.adapters.letters import _letter
+from shared.adapters.letter_messages import letter_of
 from shared.adapters.overview import _pause
 from shared.adapters.person_rows import Acquaintance, acquaintance_of, person_row
 from shared.adapters.seal import Seal, SealError
@@ -23,7 +23,7 @@ from shared.adapters.tables import _beat_of, _pause_of
 from shared.contract import HIRE_EVENT
 from shared.errors import UnreadableRow
 from shared.judging import Known, judge, read
-from shared.letters import _view
+from shared.letter_views import view as letter_view
 from shared.principal import ENTRA, OBJECT_ID, PRINCIPAL_HEADER, ROLES, principal_of
 from shared.states import State
 from shared.views import EXCEPTIONS, view
@@ -233,10 +233,10 @@ async def test_dead_letters(cases: int) -> None:
     """Each is shown without a number or a user name, and judged by the rules of the door for events."""
 
     def outcome(message: SimpleNamespace) -> Told:
-        letter = _letter(cast("ServiceBusReceivedMessage", message))
+        letter = letter_of(cast("ServiceBusReceivedMessage", message))
         known = Known(letter, read(letter, RULES, NOW), letter.replays)
         judgement = judge(known, RULES, NOW)
-        told = _view(known).model_dump_json() + judgement.model_dump_json()
+        told = letter_view(known).model_dump_json() + judgement.model_dump_json()
         assert letter.message_id
         assert len(letter.replay_id(1)) <= 128
         return Told(judgement.outcome, told.replace(NAME, "").replace(CODE, ""))

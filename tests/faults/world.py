@@ -194,6 +194,7 @@ class World:
             content_type=None,
             replays=0,
             original_id="m-1",
+            first_written_at=now,
         )
         judged = judge(Known(letter, read(letter, self.outside.rules, now), 0), self.outside.rules, now)
         if judged.outcome == "send":

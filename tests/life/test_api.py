@@ -44,6 +44,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "judge_letters": {"sequences": [1]},
     "replay_letters": {"sequences": [1], "run": "a" * 32},
     "discard_letters": {"sequences": [1], "run": "a" * 32},
+    "end_run": {"run": "a" * 32},
 }
 
 
@@ -87,7 +88,7 @@ READERS = {
 }
 OPERATORS = {
     *("reveal_contact", "reissue", "cancel", "pause", "resume", "open_case", "send_events"),
-    *("replay_letters", "discard_letters"),
+    *("replay_letters", "discard_letters", "end_run"),
 }
 RIGHTS = {
     **dict.fromkeys(READERS, "reader"),

@@ -13,7 +13,7 @@ from shared.letters import DeadLetters
 from tests.builders import body, hired
 from tests.fakes.door import TARGETS
 from tests.fakes.house import House
-from tests.fakes.letters import FakeLetters, FakeTurns
+from tests.fakes.letters import FakeLetters, FakeReplayIds, FakeTurns
 from tests.fakes.overview import FakeAudit
 
 PERSON = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -31,7 +31,9 @@ class Desk:
         acts = DeadLetters(
             letters=self.letters,
             turns=self.turns,
+            replay_ids=FakeReplayIds(),
             ledger=house.ledger,
+            audit=self.book,
             clock=house.clock,
             rules=house.onboarding.outside.rules,
         )
@@ -67,6 +69,7 @@ async def test_a_query_is_in_the_words_of_the_wire() -> None:
     for query, count in (
         ("reason=TTLExpiredException&limit=5", 1),
         ("minReplays=1", 0),
+        ("maxReplays=0", 1),
         ("since=2026-12-01T00:00:00Z", 0),
     ):
         status, page = await desk.ask("reader", "GET", "dead-letters", query=query)
@@ -100,9 +103,9 @@ async def test_force_takes_an_approver() -> None:
     assert [(entry.allowed, entry.ended) for entry in desk.book.written] == [(True, None), (False, "role-missing")]
     assert desk.letters.calls == []
     told = (await desk.ask("operator", "POST", "dead-letters/replay", wish | {"force": False}))[1]
-    assert told["letters"] == [{"sequence": 1, "outcome": "capped", "why": None}]
+    assert told["letters"] == [{"sequence": 1, "outcome": "capped", "why": None, "removed": False}]
     told = (await desk.ask("approver", "POST", "dead-letters/replay", wish))[1]
-    assert told["letters"] == [{"sequence": 1, "outcome": "send", "why": None}]
+    assert told["letters"] == [{"sequence": 1, "outcome": "send", "why": None, "removed": True}]
 
 
 async def test_the_audit_says_which_letters_and_nothing_from_the_wire_that_is_none() -> None:

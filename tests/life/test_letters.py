@@ -10,7 +10,16 @@ import pytest
 from shared.case import Case
 from shared.errors import LedgerUnavailable, Moved
 from shared.events import DevicePath
-from shared.letter_models import DiscardWish, Judgements, LetterQuery, LetterView, OneLetter, ReplayWish, SomeLetters
+from shared.letter_models import (
+    DiscardWish,
+    EndOfRun,
+    Judgements,
+    JudgeWish,
+    LetterQuery,
+    LetterView,
+    OneLetter,
+    ReplayWish,
+)
 from shared.letters import LOOKED_AT, WORKS_FOR, DeadLetters
 from shared.operations import NotFound
 from shared.permitted import NotAllowed
@@ -19,10 +28,12 @@ from shared.states import State
 from shared.wishes import Unable
 from tests.builders import NUMBER, USER_ID, body, facts, hired, without
 from tests.fakes.house import House
-from tests.fakes.letters import FakeLetters, FakeTurns
+from tests.fakes.letters import FakeLetters, FakeReplayIds, FakeTurns
+from tests.fakes.overview import FakeAudit
 
 SOMEBODY = Principal("aaaaaaaa-0000-4000-8000-000000000001", frozenset({OperatorRole.OPERATOR}))
 COLLEAGUE = Principal("aaaaaaaa-0000-4000-8000-000000000002", frozenset({OperatorRole.OPERATOR}))
+READER = Principal(SOMEBODY.id, frozenset({OperatorRole.READER}))
 APPROVER = Principal(SOMEBODY.id, frozenset({OperatorRole.APPROVER}))
 RUN = "0" * 31 + "1"
 OTHER_RUN = "0" * 31 + "2"
@@ -36,9 +47,16 @@ class Office:
         self.house = House()
         self.clock, self.ledger = self.house.clock, self.house.ledger
         self.letters, self.turns = FakeLetters(self.clock), FakeTurns(self.clock)
+        self.ids, self.audit = FakeReplayIds(), FakeAudit()
         rules = self.house.onboarding.outside.rules
         self.acts = DeadLetters(
-            letters=self.letters, turns=self.turns, ledger=self.ledger, clock=self.clock, rules=rules
+            letters=self.letters,
+            turns=self.turns,
+            replay_ids=self.ids,
+            ledger=self.ledger,
+            audit=self.audit,
+            clock=self.clock,
+            rules=rules,
         )
 
     async def refuse(self) -> int:
@@ -52,17 +70,19 @@ class Office:
         letter = self.house.bus.letters[-1]
         return self.letters.put(letter.body, letter.reason, description=letter.description)
 
-    async def replay(
-        self, *sequences: int, force: bool = False, run: str = RUN, who: Principal = SOMEBODY
-    ) -> Judgements:
-        wish = ReplayWish(sequences=list(sequences), reason="directory corrected", run=run, force=force)
+    async def replay(self, *sequences: int, run: str = RUN, who: Principal = SOMEBODY, **more: Any) -> Judgements:
+        wish = ReplayWish(sequences=list(sequences), reason="directory corrected", run=run, **more)
         return await self.acts.replay_letters(who, wish)
 
-    async def discard(self, *sequences: int, run: str = RUN, who: Principal = SOMEBODY) -> Judgements:
-        return await self.acts.discard_letters(who, DiscardWish(sequences=list(sequences), reason="of no use", run=run))
+    async def discard(self, *sequences: int, run: str = RUN, who: Principal = SOMEBODY, **more: Any) -> Judgements:
+        wish = DiscardWish(sequences=list(sequences), reason="of no use", run=run, **more)
+        return await self.acts.discard_letters(who, wish)
 
-    async def judge(self, *sequences: int) -> Judgements:
-        return await self.acts.judge_letters(SOMEBODY, SomeLetters(sequences=list(sequences)))
+    async def end(self, run: str = RUN, who: Principal = SOMEBODY) -> None:
+        await self.acts.end_run(who, EndOfRun(run=run))
+
+    async def judge(self, *sequences: int, who: Principal = SOMEBODY, **more: Any) -> Judgements:
+        return await self.acts.judge_letters(who, JudgeWish(sequences=list(sequences), **more))
 
     async def list(self, **query: Any) -> list[int]:
         return [letter.sequence for letter in (await self.acts.list_letters(SOMEBODY, LetterQuery(**query))).letters]
@@ -73,6 +93,10 @@ class Office:
 
 def told(judgements: Judgements) -> list[tuple[int, str, str | None]]:
     return [(each.sequence, each.outcome, each.why) for each in judgements.letters]
+
+
+def removed(judgements: Judgements) -> list[int]:
+    return [each.sequence for each in judgements.letters if each.removed]
 
 
 # --- replaying a refusal ---
@@ -125,10 +149,12 @@ async def test_a_letter_that_comes_again_after_its_case_went_on_does_nothing_and
     number = await office.refuse()
     office.letters.fail_next("complete", "before")
     done = await office.replay(number)
-    assert (told(done), done.stopped) == ([(number, "reopen", None)], "bus-unavailable")
+    assert (told(done), done.stopped) == ([(number, "reopen", "not-completed")], "bus-unavailable")
+    assert removed(done) == []
     assert list(office.letters.there) == [number]
     issuance = office.house.case.issuance
-    assert told(await office.replay(number)) == [(number, "nothing", "resolved")]
+    again = await office.replay(number)
+    assert (told(again), removed(again)) == ([(number, "nothing", "resolved")], [number])
     assert office.house.case.issuance == issuance
     assert office.letters.there == {}
 
@@ -138,7 +164,7 @@ async def test_an_answer_of_the_ledger_that_was_lost_opens_no_case_twice() -> No
     number = await office.refuse()
     office.ledger.fail_next("save", "after")
     done = await office.replay(number)
-    assert (told(done), done.stopped) == ([], "ledger-unavailable")
+    assert (told(done), done.stopped) == ([(number, "failed", "ledger-unavailable")], "ledger-unavailable")
     assert told(await office.replay(number)) == [(number, "nothing", "resolved")]
     assert office.house.case.issuance == 2
 
@@ -213,7 +239,7 @@ async def test_what_is_judged_is_what_is_done() -> None:
     ]
     numbers = [office.letters.put(content, replays=i) for content in contents for i in (0, 3)]
     judged = await office.judge(*numbers)
-    assert await office.replay(*numbers) == judged
+    assert told(await office.replay(*numbers)) == told(judged)
 
 
 # --- runs ---
@@ -257,19 +283,82 @@ async def test_only_one_run_at_a_time() -> None:
     assert told(await office.discard(number, run=OTHER_RUN, who=COLLEAGUE)) == [(number, "gone", "discarded")]
 
 
-async def test_whose_request_is_answered_may_begin_another_run() -> None:
+async def test_between_the_requests_of_a_run_not_even_its_own_person_begins_another() -> None:
     office = Office()
     number = office.letters.put(MALFORMED)
     await office.replay(number)
-    assert told(await office.discard(number, run=OTHER_RUN)) == [(number, "gone", "discarded")]
-
-
-async def test_a_run_that_is_at_work_keeps_its_own_person_out_too() -> None:
-    office = Office()
-    assert await office.turns.begin(RUN, SOMEBODY.id, timedelta(minutes=2))
     with pytest.raises(Unable, match=r"^another-run$"):
-        await office.replay(1, run=OTHER_RUN)
-    assert told(await office.replay(1)) == [(1, "gone", None)]
+        await office.discard(number, run=OTHER_RUN)
+    assert told(await office.replay(number)) == [(number, "nothing", "malformed-event")]
+
+
+async def test_a_run_that_says_it_is_over_keeps_nobody_out_and_holds_nothing() -> None:
+    office = Office()
+    kept, wanted = office.letters.put(MALFORMED), office.letters.put(MALFORMED)
+    await office.replay(wanted)
+    assert kept in office.letters.locked
+    await office.end(who=COLLEAGUE)  # not theirs to end
+    with pytest.raises(Unable, match=r"^another-run$"):
+        await office.discard(wanted, run=OTHER_RUN, who=COLLEAGUE)
+    await office.end()
+    assert office.letters.locked == set()
+    assert told(await office.discard(wanted, run=OTHER_RUN, who=COLLEAGUE)) == [(wanted, "gone", "discarded")]
+
+
+# --- another letter under the same id, or at the same number ---
+
+
+async def test_two_letters_with_one_id_are_both_sent() -> None:
+    office = Office()
+    numbers = [office.letters.put(body(hired(id=f"evt-{i}")), message_id="hr-1") for i in (1, 2)]
+    for number in numbers:
+        assert told(await office.replay(number)) == [(number, "send", None)]
+    assert [again.body for again in office.letters.sent] == [body(hired(id=f"evt-{i}")) for i in (1, 2)]
+    first, second = (again.message_id for again in office.letters.sent)
+    assert first == "hr-1:replay:1"
+    assert second.startswith("hr-1:replay:1-")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_each_of_two_letters_with_one_id_keeps_its_own_when_a_run_dies(which: int) -> None:
+    office = Office()
+    numbers = [office.letters.put(body(hired(id=f"evt-{i}")), message_id="hr-1") for i in (1, 2)]
+    for number in numbers:
+        if number == numbers[which]:
+            office.letters.fail_next("complete")
+        await office.replay(number)
+    await office.replay(numbers[which])
+    assert office.letters.fired == [("complete", "before")]
+    assert len(office.letters.sent) == 2
+    assert office.letters.there == {}
+
+
+async def test_a_letter_that_is_not_the_one_that_was_chosen_is_left_alone() -> None:
+    office = Office()
+    number = office.letters.put(body(hired()), message_id="hr-1")
+    meant, other = {str(number): (await office.show(number)).mark}, {str(number): "0" * 16}
+    for act in (office.judge, office.replay, office.discard):
+        assert told(await act(number, marks=other)) == [(number, "changed", None)]
+    assert list(office.letters.there) == [number]
+    done = await office.replay(number, marks=meant)
+    assert (told(done), removed(done)) == ([(number, "send", None)], [number])
+
+
+# --- a dry run ---
+
+
+async def test_what_is_judged_is_what_whoever_asks_would_do() -> None:
+    office = Office()
+    number = office.letters.put(body(hired()), replays=3)
+    assert told(await office.judge(number, act="replay")) == [(number, "capped", None)]
+    assert told(await office.judge(number, act="replay", force=True, who=APPROVER)) == [(number, "send", None)]
+    assert told(await office.judge(number, act="discard")) == [(number, "discard", None)]
+    assert told(await office.judge(number, who=READER)) == [(number, "capped", None)]
+    for more in ({"act": "replay"}, {"act": "discard"}):
+        with pytest.raises(NotAllowed, match=r"^role-missing$"):
+            await office.judge(number, who=READER, **more)
+    with pytest.raises(NotAllowed, match=r"^role-missing$"):
+        await office.judge(number, act="replay", force=True)
 
 
 # --- discarding ---
@@ -287,13 +376,36 @@ async def test_what_is_discarded_is_gone_whatever_it_says() -> None:
     assert office.house.case.state is State.REFUSED
 
 
+async def test_what_is_discarded_stands_in_the_audit_letter_by_letter() -> None:
+    office = Office()
+    refused = await office.refuse()
+    event = office.letters.put(body(hired(id="evt-7")), "TTLExpiredException", message_id="hr-1")
+    await office.discard(refused, event)
+    case = f"letter {refused}, message letter-{refused}, case {office.house.case_id}, reason privileged"
+    assert [(entry.act, entry.who, entry.why, entry.target) for entry in office.audit.written] == [
+        ("discard_letter", SOMEBODY.id, "of no use", case),
+        ("discard_letter", SOMEBODY.id, "of no use", "letter 2, message hr-1, event evt-7, reason TTLExpiredException"),
+    ]
+
+
+async def test_without_an_audit_nothing_is_discarded() -> None:
+    office = Office()
+    number = office.letters.put(MALFORMED)
+    office.audit.fail_next()
+    done = await office.discard(number)
+    assert told(done) == [(number, "failed", "ledger-unavailable")]
+    assert office.audit.fired
+    assert list(office.letters.there) == [number]
+
+
 async def test_a_discard_that_fails_ends_the_run() -> None:
     office = Office()
     one, two = office.letters.put(b""), office.letters.put(b"")
     office.letters.fail_next("complete")
     done = await office.discard(one, two)
-    assert (told(done), done.stopped) == ([], "bus-unavailable")
+    assert (told(done), done.stopped) == ([(one, "failed", "bus-unavailable")], "bus-unavailable")
     assert list(office.letters.there) == [one, two]
+    assert [entry.ended for entry in office.audit.written] == [None, "bus-unavailable"]
 
 
 # --- looking ---
@@ -327,6 +439,8 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"device_path": DevicePath.ZERO_TOUCH}, [3]),
     ({"min_replays": 1}, [3]),
     ({"min_replays": 0}, [1, 2, 3]),
+    ({"max_replays": 0}, [1, 2]),
+    ({"min_replays": 1, "max_replays": 1}, [3]),
     ({"since": datetime.fromisoformat("2026-11-30T17:00:00Z")}, [2, 3]),
     ({"since": datetime.fromisoformat("2026-11-30T17:00:01")}, [3]),
     ({"until": datetime.fromisoformat("2026-11-30T18:00:00+01:00")}, [1, 2]),

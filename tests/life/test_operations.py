@@ -581,7 +581,7 @@ async def test_why_somebody_paused_is_told_without_what_looks_personal() -> None
     await door.ask("pause", {"minutes": 60, "reason": "wrong events, ask ann@contoso.com or +49 171 3920001"})
     pause = (await door.ask("status", who=READER)).json["pause"]
     assert (pause["reason"], pause["why"]) == ("paused", "wrong events, ask *** or ***")
-    assert door.audit.entries[-1].why == pause["why"]
+    assert door.audit.written[-1].why == pause["why"]
 
 
 async def test_the_worker_says_whether_it_rehearses_and_what_fails() -> None:

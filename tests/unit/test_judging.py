@@ -33,6 +33,7 @@ def letter(content: bytes | object, **changes: Any) -> Letter:
         content_type="application/json",
         replays=0,
         original_id="hr-1",
+        first_written_at=NOW,
     )
     return replace(told, **changes)
 
