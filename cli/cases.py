@@ -9,7 +9,7 @@ import typer
 from cli.case_view import CASES, Shown, print_case
 from cli.client import Client
 from cli.exits import CommandError, Exit
-from cli.options import CodeOrReason, Format, User, Why, Yes, client_of
+from cli.options import Code, Format, User, Why, Yes, client_of
 from cli.output import Output, facts, say, show, show_one
 from cli.questions import confirm
 from cli.words import CONFLICTS, VOUCH
@@ -42,7 +42,7 @@ def list_cases(
     context: typer.Context,
     *,
     state: Annotated[State | None, typer.Option(help="Only cases in this state.")] = None,
-    code: CodeOrReason = None,
+    code: Code = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     output: Format = Output.TABLE,

@@ -5,25 +5,19 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 from pydantic import ValidationError
 
 from cli.exits import CommandError, Exit
-from cli.letter_view import Settled
+from cli.letter_view import Chosen, Settled
 from cli.output import say
-from shared.letter_models import AT_ONCE, Judgement, Judgements
-
-SETTLED: Final = {"reopen", "send", "gone"}
-"""The outcomes after which a letter is not there any more."""
-
-RESOLVED: Final = "resolved"
-"""Why a replay finds nothing to do and removes the letter all the same: its case went on since."""
+from shared.letter_models import AT_ONCE, Judgement, Judgements, RunAct
 
 PATIENCE: Final = 0.05
 """How often somebody's Ctrl-C is looked for, in seconds."""
@@ -78,12 +72,19 @@ class Log:
 
     file: Path | None
 
-    def settled(self, act: str) -> set[int]:
-        """Letters that need no second try. A line cut short by a crash counts as not written."""
+    def settled(self, act: str) -> set[tuple[int, str]]:
+        """Letters that need no second try, by number and mark. A line cut short by a crash counts as not written.
+
+        Raises:
+            CommandError: the file cannot be read.
+        """
         if self.file is None or not self.file.exists():
             return set()
-        lines = filter(None, map(_read, self.file.read_bytes().splitlines()))
-        return {line.sequence for line in lines if line.act == act and is_settled(line)}
+        try:
+            lines = filter(None, map(_read, self.file.read_bytes().splitlines()))
+        except OSError as error:
+            raise CommandError(f"{self.file}: {error.strerror}", Exit.USAGE) from None
+        return {(line.sequence, line.mark) for line in lines if line.act == act and line.removed}
 
     def keep(self, lines: Sequence[Settled]) -> None:
         """Write, and do not come back before it is on the disk.
@@ -107,10 +108,11 @@ class Log:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One run: `send` asks the app about some letters. `ended` says why it ended early, when it did."""
+    """One run over `letters`: `send` asks the app about some of them. `ended` says why it ended early, when it did."""
 
-    act: Literal["replay", "discard"]
+    act: RunAct
     id: str
+    letters: Mapping[int, Chosen]
     send: Callable[[list[int]], Judgements]
     pace: Pace
     log: Log
@@ -118,9 +120,9 @@ class Run:
     counts: Counter[str] = field(default_factory=Counter[str])
     ended: CommandError | None = None
 
-    def settle(self, sequences: Sequence[int], interrupt: Interrupt) -> Iterator[Settled]:
+    def settle(self, interrupt: Interrupt) -> Iterator[Settled]:
         """Every letter once, each outcome in the log before it is told; what the app did not get to is asked again."""
-        left = list(sequences)
+        left = list(self.letters)
         while left:
             next_at = time.monotonic() + self.pace.seconds
             lines = self._ask(left[: self.pace.at_once])
@@ -138,22 +140,28 @@ class Run:
         lines: list[Settled] = []
         try:
             answer = self.send(sequences)
-            lines = [self._line(one) for one in answer.letters]
-            self.counts.update(line.outcome for line in lines)
-            self.done += sum(map(is_settled, lines))
+            lines = self._lines(answer.letters)
             self.log.keep(lines)
             if answer.stopped or not lines:
                 raise CommandError(f"The app stopped: {answer.stopped or 'out of time'}.", Exit.UNAVAILABLE)
         except CommandError as error:
             self.ended = error
+            if not lines and error.code is Exit.UNAVAILABLE:
+                lines = self._lines([Judgement(sequence=sequences[0], outcome="failed", why="no-answer")])
         return lines
 
-    def _line(self, one: Judgement) -> Settled:
+    def _lines(self, told: Sequence[Judgement]) -> list[Settled]:
         at = datetime.now(UTC)
-        return Settled(at=at, run=self.id, act=self.act, sequence=one.sequence, outcome=one.outcome, why=one.why)
+        self.counts.update(one.outcome for one in told if one.outcome != "failed")
+        self.done += sum(one.removed for one in told)
+        return [
+            Settled(at=at, run=self.id, act=self.act, mark=self.letters[one.sequence].mark, **one.model_dump())
+            for one in told
+        ]
 
-    def close(self, total: int, *, interrupted: bool) -> Exit:
+    def close(self, *, interrupted: bool) -> Exit:
         """Say what came of it, and how the command ends."""
+        total = len(self.letters)
         told = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.most_common())
         say(f"{self.done} of {total} done{told and f' ({told})'}. Run {self.id}.")
         if self.ended:
@@ -164,11 +172,6 @@ class Run:
             say("Interrupted. The same command goes on where this one ended." if self.log.file else "Interrupted.")
             return Exit.INTERRUPTED
         return self.ended.code if self.ended and not self.counts else Exit.PARTLY
-
-
-def is_settled(line: Settled) -> bool:
-    """Whether a letter is not there any more; a run that goes on leaves it out."""
-    return line.outcome in SETTLED or line.why == RESOLVED
 
 
 def _read(line: bytes) -> Settled | None:

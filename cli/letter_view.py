@@ -1,37 +1,51 @@
 """How dead letters, and what becomes of them, look in a terminal."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Self
 
+from pydantic import Field
 from rich.console import Console
 
 from cli.moments import here, on_two_lines
 from cli.output import Column, Sheet, facts
 from cli.words import OUTCOMES, why
 from shared.api_fields import Model
-from shared.letter_models import LetterView, ReasonCount
-
-type Outcome = Literal["reopen", "send", "nothing", "capped", "gone", "locked"]
+from shared.letter_models import LAST_SEQUENCE, LetterView, Mark, Outcome, ReasonCount, RunAct
 
 
-class Planned(Model):
-    """A dead letter as it was chosen, and what a replay would have made of it then."""
+class Chosen(Model):
+    """A dead letter as it was chosen: at which number, and which it is."""
 
-    sequence: int
+    sequence: Annotated[int, Field(ge=1, le=LAST_SEQUENCE)]
+    mark: Mark
+    message_id: str
+    written_at: datetime
     reason: str
+
+    @classmethod
+    def of(cls, letter: "LetterView | Planned") -> Self:
+        """A letter that was looked at, or planned."""
+        return cls(**{name: getattr(letter, name) for name in cls.model_fields})
+
+
+class Planned(Chosen):
+    """The same, and what would have become of it then."""
+
     outcome: Outcome
     why: str | None = None
 
 
 class Settled(Model):
-    """What became of a letter in a run: a line of the log."""
+    """What became of a letter in a run: a line of the log. `removed`: it is not there any more."""
 
     at: datetime
     run: str
-    act: Literal["replay", "discard"]
+    act: RunAct
     sequence: int
+    mark: str
     outcome: Outcome
     why: str | None = None
+    removed: bool
 
 
 LETTERS: Final = Sheet(
@@ -40,7 +54,7 @@ LETTERS: Final = Sheet(
         Column[LetterView]("letter", lambda letter: str(letter.sequence), whole=True, right=True),
         Column[LetterView]("written", lambda letter: on_two_lines(here(letter.written_at)), whole=True),
         Column[LetterView]("reason", lambda letter: letter.reason),
-        Column[LetterView]("case, or what is wrong", lambda letter: letter.case_id or letter.description),
+        Column[LetterView]("case, or what it says", lambda letter: letter.case_id or _names(letter)),
         Column[LetterView]("pass", lambda letter: str(letter.issuance or ""), wide=True, right=True),
         Column[LetterView]("replays", lambda letter: str(letter.replays), wide=True, right=True),
         Column[LetterView]("devices", lambda letter: "\n".join(letter.device_paths), wide=True),
@@ -60,7 +74,7 @@ PLANNED: Final = Sheet(
     (
         Column[Planned]("letter", lambda row: str(row.sequence), whole=True, right=True),
         Column[Planned]("reason", lambda row: row.reason),
-        Column[Planned]("a replay now", lambda row: OUTCOMES[row.outcome]),
+        Column[Planned]("what would happen now", lambda row: OUTCOMES[row.outcome]),
         Column[Planned]("because", lambda row: row.why or ""),
     ),
 )
@@ -84,9 +98,17 @@ def print_letter(letter: LetterView, console: Console) -> None:
                 "reason": f"{why(letter.reason)} ({letter.reason})",
                 "says": letter.description,
                 "replays": str(letter.replays),
+                "message": letter.message_id,
+                "original": letter.original_id if letter.original_id != letter.message_id else "",
+                "event": " ".join(filter(None, (letter.event_type, letter.event_id))) if letter.kind == "event" else "",
                 "case": letter.case_id or "none: an event as it came",
                 "pass": str(letter.issuance or ""),
                 "devices": ", ".join(letter.device_paths),
             }
         )
     )
+
+
+def _names(letter: LetterView) -> str:
+    """What tells an event as it came from others, and what is wrong with it."""
+    return "\n".join(filter(None, (letter.event_id or letter.message_id, letter.description)))

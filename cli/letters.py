@@ -4,24 +4,25 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 
-from cli.client import Client
-from cli.exits import Exit
-from cli.letter_plan import chosen, judged, log_beside, write_plan
+from cli.exits import CommandError, Exit
+from cli.letter_plan import Choice, held, judged, log_beside, write_plan
 from cli.letter_run import Interrupt, Log, Pace, Run
+from cli.letter_task import Task
 from cli.letter_view import COUNTS, LETTERS, PLANNED, SETTLED, Settled, print_letter
 from cli.moments import moment
 from cli.options import (
     Code,
-    CodeOrReason,
+    Every,
     Execute,
     Format,
     FormatOfRun,
     LogFile,
+    MaxReplays,
     MinReplays,
+    Numbers,
     OfPath,
     PlanFile,
     Rate,
@@ -31,12 +32,13 @@ from cli.options import (
     Yes,
     client_of,
 )
-from cli.output import STREAMED, Output, messages, progress, say, show, show_one
-from cli.questions import confirm
+from cli.output import STREAMED, Output, hush, messages, progress, say, show, show_one
+from cli.questions import confirm, reason_of
 from shared.events import DevicePath
 from shared.letter_models import (
+    LAST_SEQUENCE,
+    MOST,
     DiscardWish,
-    Judgements,
     LetterQuery,
     LetterStats,
     LetterView,
@@ -51,11 +53,13 @@ dlq = typer.Typer(no_args_is_help=True, help="Dead letters: look, plan, replay, 
 def list_letters(
     context: typer.Context,
     *,
-    code: CodeOrReason = None,
+    code: Code = None,
     since: Since = None,
     until: Until = None,
     device_path: OfPath = None,
     min_replays: MinReplays = None,
+    max_replays: MaxReplays = None,
+    after: Annotated[int, typer.Option(help="Only those behind this number.", min=0, max=LAST_SEQUENCE)] = 0,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     group: Annotated[bool, typer.Option("--group", help="Only count them, by reason.")] = False,
@@ -65,16 +69,19 @@ def list_letters(
 
     Example: ./firstpass dlq list --code not-a-joiner --since 12h
     """
-    query = _query(code, since, until, device_path, min_replays)
+    query = _query(code, since, until, device_path, min_replays, max_replays)
     with client_of(context) as client:
-        letters = client.letters(query)
+        letters = client.letters(query.model_copy(update={"after": after}))
         if group:
             show(_grouped(letters), COUNTS, output)
             return
-        shown = letters if every else list(islice(letters, limit))
+        if every:
+            show(letters, LETTERS, output)
+            return
+        shown = list(islice(letters, limit))
         show(shown, LETTERS, output)
-        if not every and next(letters, None):
-            say(f"There are more than {limit}: --limit, or --all.")
+        if next(letters, None):
+            say(f"There are more than {limit}: --after {shown[-1].sequence}, --limit, or --all.")
 
 
 @dlq.command("show")
@@ -110,20 +117,25 @@ def plan(
     context: typer.Context,
     *,
     file: Annotated[Path, typer.Option(help="Where the plan is written; a file that exists is not overwritten.")],
-    code: CodeOrReason = None,
+    numbers: Numbers = None,
+    every: Every = False,
+    code: Code = None,
     since: Since = None,
     until: Until = None,
     device_path: OfPath = None,
     min_replays: MinReplays = None,
+    max_replays: MaxReplays = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Freeze a choice of letters, with what a replay would make of each now. Changes nothing.
 
     Example: ./firstpass dlq plan --code not-a-joiner --since 12h --file plan.json
     """
-    query = _query(code, since, until, device_path, min_replays)
+    query = _query(code, since, until, device_path, min_replays, max_replays)
+    choice = Choice(query, numbers, every=every)
+    choice.check()
     with client_of(context) as client:
-        letters = list(judged(client, chosen(client, query, None)))
+        letters = list(judged(client, choice.letters(client)))
         write_plan(file, client.url, letters)
     show(letters, PLANNED, output)
     say(f"{len(letters)} letters are in {file}. Next: ./firstpass dlq replay --plan {file} --reason …")
@@ -135,11 +147,14 @@ def replay(
     *,
     reason: Why,
     plan: PlanFile = None,
+    numbers: Numbers = None,
+    every: Every = False,
     code: Code = None,
     since: Since = None,
     until: Until = None,
     device_path: OfPath = None,
     min_replays: MinReplays = None,
+    max_replays: MaxReplays = None,
     rate: Rate = "1/s",
     log: LogFile = None,
     force: Annotated[bool, typer.Option("--force", help="Also those replayed too often (approver).")] = False,
@@ -151,17 +166,10 @@ def replay(
 
     Example: ./firstpass dlq replay --plan plan.json --reason "hire dates are back" --rate 5/s --execute
     """
-    query = _query(code, since, until, device_path, min_replays)
-    with client_of(context) as client:
-        run_id = uuid4().hex
-
-        def send(sequences: list[int]) -> Judgements:
-            wish = ReplayWish.model_construct(sequences=sequences, reason=reason, run=run_id, force=force)
-            return client.post("dead-letters/replay", Judgements, wish)
-
-        run = Run(act="replay", id=run_id, send=send, pace=Pace.of(rate), log=Log(log_beside(plan, log)))
-        letters = chosen(client, query, plan)
-        _go(client, run, letters, output, execute=execute, yes=yes)
+    wish = ReplayWish.model_construct(reason=reason_of(reason), force=force)
+    choice = Choice(_query(code, since, until, device_path, min_replays, max_replays), numbers, plan, every)
+    pace, kept = Pace.of(rate), Log(log_beside(plan, log))
+    _go(context, choice, wish, pace, kept, output, execute=execute, yes=yes)
 
 
 @dlq.command("discard")
@@ -170,11 +178,14 @@ def discard(
     *,
     reason: Why,
     plan: PlanFile = None,
+    numbers: Numbers = None,
+    every: Every = False,
     code: Code = None,
     since: Since = None,
     until: Until = None,
     device_path: OfPath = None,
     min_replays: MinReplays = None,
+    max_replays: MaxReplays = None,
     rate: Rate = "1/s",
     log: LogFile = None,
     execute: Execute = False,
@@ -185,68 +196,91 @@ def discard(
 
     Example: ./firstpass dlq discard --code malformed-event --since 3h --reason "HR sends them again" --execute
     """
-    query = _query(code, since, until, device_path, min_replays)
-    with client_of(context) as client:
-        run_id = uuid4().hex
-
-        def send(sequences: list[int]) -> Judgements:
-            wish = DiscardWish.model_construct(sequences=sequences, reason=reason, run=run_id)
-            return client.post("dead-letters/discard", Judgements, wish)
-
-        run = Run(act="discard", id=run_id, send=send, pace=Pace.of(rate), log=Log(log_beside(plan, log)))
-        letters = chosen(client, query, plan)
-        _go(client, run, letters, output, execute=execute, yes=yes)
+    wish = DiscardWish.model_construct(reason=reason_of(reason))
+    choice = Choice(_query(code, since, until, device_path, min_replays, max_replays), numbers, plan, every)
+    pace, kept = Pace.of(rate), Log(log_beside(plan, log))
+    _go(context, choice, wish, pace, kept, output, execute=execute, yes=yes)
 
 
-def _go(client: Client, run: Run, letters: dict[int, str], output: Output | None, *, execute: bool, yes: bool) -> None:
+def _go(
+    context: typer.Context,
+    choice: Choice,
+    wish: ReplayWish | DiscardWish,
+    pace: Pace,
+    log: Log,
+    output: Output | None,
+    *,
+    execute: bool,
+    yes: bool,
+) -> None:
     """What a run has not settled yet: shown, or done."""
-    settled = run.log.settled(run.act)
-    left = {sequence: reason for sequence, reason in letters.items() if sequence not in settled}
-    if len(left) < len(letters):
-        say(f"{len(letters) - len(left)} are settled already, says {run.log.file}.")
-    if not left:
-        say(f"Nothing to {run.act}.")
-    elif execute:
-        _execute(run, list(left), output, yes=yes)
-    else:
-        _rehearse(client, run, left, output)
+    choice.check()
+    with client_of(context) as client:
+        letters, task = choice.letters(client), Task(client, wish)
+        settled = log.settled(task.act)
+        left = {number: letter for number, letter in letters.items() if (number, letter.mark) not in settled}
+        if len(left) < len(letters):
+            say(f"{len(letters) - len(left)} are settled already, says {log.file}.")
+        if not left:
+            say(f"Nothing to {task.act}.")
+        elif execute:
+            with held(choice.plan):
+                _execute(task.run(choice.run_id(), left, pace, log), task, output, yes=yes)
+        else:
+            show(task.judged(left), PLANNED, output or Output.TABLE)
+            say(f"Nothing was done. To {task.act} these {len(left)}: the same with --execute.")
 
 
-def _rehearse(client: Client, run: Run, left: dict[int, str], output: Output | None) -> None:
-    """The dry run: what would happen now."""
-    show(judged(client, left), PLANNED, output or Output.TABLE)
-    say(f"Nothing was done. To {run.act} these {len(left)}: the same with --execute.")
-
-
-def _execute(run: Run, left: list[int], output: Output | None, *, yes: bool) -> None:
+def _execute(run: Run, task: Task, output: Output | None, *, yes: bool) -> None:
+    if not yes:
+        confirm(task.question(run.letters), str(len(run.letters)), yes=yes)
     run.log.keep([])
-    confirm(f"{run.act} {len(left)} dead letters.", str(len(left)), yes=yes)
     form, kept = output or Output.NDJSON, list[Settled]()
     with Interrupt() as interrupt:
         with progress(messages()) as bar:
-            task = bar.add_task(run.act, total=len(left))
-            rows = (row for row in run.settle(left, interrupt) if bar.advance(task) is None)
+            told = bar.add_task(run.act, total=len(run.letters))
+            rows = (row for row in run.settle(interrupt) if bar.advance(told) is None)
             if form in STREAMED:
-                show(rows, SETTLED, form)
+                _stream(rows, form, interrupt)
             else:
                 kept += rows
         if form not in STREAMED:  # below the bar, not in it
             show(kept, SETTLED, form)
-        end = run.close(len(left), interrupted=interrupt.asked)
+        task.end(run.id)
+        end = run.close(interrupted=interrupt.asked)
     if end is not Exit.DONE:
         raise typer.Exit(end)
 
 
+def _stream(rows: Iterable[Settled], form: Output, interrupt: Interrupt) -> None:
+    """Row by row; whoever stops reading interrupts the run."""
+    try:
+        show(rows, SETTLED, form)
+    except BrokenPipeError:
+        interrupt.asked = True
+        hush()
+
+
 def _query(
-    code: str | None, since: str | None, until: str | None, device_path: DevicePath | None, min_replays: int | None
+    code: str | None,
+    since: str | None,
+    until: str | None,
+    device_path: DevicePath | None,
+    min_replays: int | None,
+    max_replays: int | None,
 ) -> LetterQuery:
+    first, last = moment(since), moment(until)
+    least, most = min_replays or 0, MOST if max_replays is None else max_replays
+    if (first and last and first > last) or least > most:
+        raise CommandError("--since after --until, or --min-replays over --max-replays: that is no letter.", Exit.USAGE)
     return LetterQuery(
         limit=250,
         reason=code,
-        since=moment(since),
-        until=moment(until),
+        since=first,
+        until=last,
         device_path=device_path,
-        min_replays=min_replays or 0,
+        min_replays=least,
+        max_replays=most,
     )
 
 

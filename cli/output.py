@@ -6,6 +6,7 @@ Data goes to stdout, everything else to stderr. Colour only on a terminal, and n
 import csv
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -58,8 +59,8 @@ class Sheet[Row: BaseModel]:
 
 
 def messages() -> Console:
-    """Where a person is told things: stderr."""
-    return Console(stderr=True, highlight=False)
+    """Where a person is told things: stderr. A line is never broken: it may be data, on its way past a bar."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str, style: str = "") -> None:
@@ -91,10 +92,10 @@ def show[Row: BaseModel](rows: Iterable[Row], sheet: Sheet[Row], output: Output)
             console = Console(highlight=False)
             console.print(table(list(rows), sheet.columns, wide=console.width >= WIDE))
         case Output.JSON:
-            put(json.dumps([plain(row) for row in rows], indent=2, ensure_ascii=False))
+            put(_harmless(json.dumps([plain(row) for row in rows], indent=2, ensure_ascii=False)))
         case Output.NDJSON:
             for row in rows:
-                put(row.model_dump_json(by_alias=True))
+                put(_harmless(row.model_dump_json(by_alias=True)))
         case Output.CSV:
             for line in csv_lines(sheet.kind, rows):
                 put(line)
@@ -106,9 +107,9 @@ def show_one(thing: BaseModel, output: Output, as_table: Callable[[Console], Non
         case Output.TABLE:
             as_table(Console(highlight=False))
         case Output.JSON:
-            put(json.dumps(plain(thing), indent=2, ensure_ascii=False))
+            put(_harmless(json.dumps(plain(thing), indent=2, ensure_ascii=False)))
         case Output.NDJSON:
-            put(thing.model_dump_json(by_alias=True))
+            put(_harmless(thing.model_dump_json(by_alias=True)))
         case Output.CSV:
             for line in csv_lines(type(thing), [thing]):
                 put(line)
@@ -157,6 +158,16 @@ def put(line: str) -> None:
     sys.stdout.flush()
 
 
+def hush() -> None:
+    """Nobody reads any more: what still comes goes nowhere, so that the command can end as it should."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _harmless(text: str) -> str:
+    """JSON that cannot command a terminal: the same, with what is not to be seen written as JSON writes it."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
+
+
 def _paths(kind: type[BaseModel], under: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Where the values of a kind of thing stand in its JSON."""
     for name, field in kind.model_fields.items():
@@ -175,7 +186,7 @@ def _value(document: Any, path: Sequence[str]) -> str:  # noqa: ANN401 - JSON
         return " ".join(f"{key}={value}" for key, value in document.items())
     if isinstance(document, list):
         return " ".join(json.dumps(one) if isinstance(one, dict) else str(one) for one in document)
-    return "" if document is None else _no_formula(str(document))
+    return "" if document is None else _no_formula(clean(str(document)))
 
 
 def _no_formula(text: str) -> str:

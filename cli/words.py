@@ -80,7 +80,10 @@ CONFLICTS: Final[Mapping[str, str]] = {
     "own-change": "You have had a hand in this case: somebody else has to approve it.",
     "nothing-to-approve": "Only a refusal as mobile-changed or already-registered can be approved, as it was shown.",
     "case-open": "A case of this person is still open: cancel it first, and wait until its passes are deleted.",
-    "another-run": "Somebody's run over dead letters is under way: wait until it ends (two minutes after a crash).",
+    "another-run": (
+        "A run over dead letters is under way: wait until it ends. One that was killed keeps others out for two minutes"
+        " after its last letter; with its plan it goes on at once."
+    ),
     "letter-unknown": "It was replayed or discarded, or never was: see ./firstpass dlq list.",
     "case-unknown": "See ./firstpass cases list, or look by --source and --subject.",
     "person-unknown": "Nothing is kept under this object id. What HR announced by user name or employee id is found by"
@@ -97,12 +100,15 @@ CONFLICTS: Final[Mapping[str, str]] = {
 OUTCOMES: Final[Mapping[str, str]] = {
     "reopen": "the case goes on",
     "send": "the event is sent again",
+    "discard": "it is removed for good",
     "nothing": "nothing to do",
     "capped": "replayed too often: --force",
+    "changed": "another letter stands there now: plan anew",
     "gone": "not there any more",
-    "locked": "somebody else holds it",
+    "locked": "held by somebody, or by a run that died: free within 5 minutes",
+    "failed": "the run ended here; it may have happened: ask again",
 }
-"""What a replay makes of a letter, by its outcome."""
+"""What a run makes of a letter, by its outcome."""
 
 
 def why(reason: str | None) -> str:

@@ -55,7 +55,7 @@ async def test_a_night_of_missing_hire_dates(stage: Stage, tmp_path: Path) -> No
     assert await told("dlq", "list", "--until", "1w") == []
 
     plan = tmp_path / "night.json"
-    assert outcomes(await told("dlq", "plan", "--file", str(plan))) == ["reopen"] * 4 + ["nothing"]
+    assert outcomes(await told("dlq", "plan", "--all", "--file", str(plan))) == ["reopen"] * 4 + ["nothing"]
     await stage.world({"users": [user(number) for number in range(1, 5)]})
     assert outcomes(await told("dlq", "replay", "--plan", str(plan), *WHY)) == ["reopen"] * 4 + ["nothing"]
     done = await told("dlq", "replay", "--plan", str(plan), *WHY, "--execute", "--yes", "--rate", "3/s", code=7)

@@ -63,12 +63,16 @@ def firstpass(api: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def begin(api: StandIn) -> Callable[..., subprocess.Popen[str]]:
     """Starts the command as a process of its own."""
 
-    def start(*arguments: Any, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    def start(
+        *arguments: Any,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+    ) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "cli", *map(str, arguments)]
         environment = {**os.environ, "FIRSTPASS_URL": api.url}
-        pipe = subprocess.PIPE
         return subprocess.Popen(  # noqa: S603
-            command, cwd=ROOT, env=environment, text=True, stdin=stdin, stdout=pipe, stderr=pipe
+            command, cwd=ROOT, env=environment, text=True, stdin=stdin, stdout=stdout, stderr=stderr
         )
 
     return start

@@ -145,6 +145,11 @@ def status(*, paused: bool = False, **exceptions: list[str]) -> StatusView:
 def letter(sequence: int, reason: str = "graph-unavailable", **changes: Any) -> LetterView:
     fields: dict[str, Any] = {
         "sequence": sequence,
+        "mark": f"{sequence:016x}",
+        "message_id": f"hr-{sequence}",
+        "original_id": f"hr-{sequence}",
+        "event_id": None,
+        "event_type": None,
         "written_at": NOW - sequence * HOUR,
         "reason": reason,
         "description": f"case {case_id(sequence)} issuance 1",

@@ -12,7 +12,7 @@ from typing import Any, Self
 from aiohttp import web
 from pydantic import BaseModel
 
-from shared.api_models import Problem
+from shared.api_models import Done, Problem
 from shared.letter_models import Judgement, Judgements, LetterPage, LetterStats, LetterView, ReasonCount
 from shared.sending_models import Effect, EventJudgement, EventJudgements
 
@@ -68,7 +68,9 @@ class StandIn:
         what = f"{request.method} {request.match_info['path']}"
         body = dict(request.query) if request.method == "GET" else json.loads(await request.text())
         self.asked.append((what, body, _who(request.headers)))
-        if what in self.answers:
+        if what == "POST dead-letters/end":
+            answer = Done()
+        elif what in self.answers:
             answer = self.answers[what]
         else:
             answer = self._events(what, body) or await self._letters(what, body)
@@ -144,7 +146,7 @@ class StandIn:
 
     def _judgement(self, sequence: int) -> Judgement:
         if sequence not in self.letters:
-            return Judgement(sequence=sequence, outcome="gone")
+            return Judgement(sequence=sequence, outcome="gone", removed=True)
         outcome, why = self.fates.get(sequence, ("send" if self.letters[sequence].kind == "event" else "reopen", ""))
         return Judgement.model_validate({"sequence": sequence, "outcome": outcome, "why": why or None})
 
@@ -154,13 +156,16 @@ class StandIn:
         settled: list[Judgement] = []
         for sequence in sequences:
             if sequence == self.stop_at:
+                settled.append(Judgement(sequence=sequence, outcome="failed", why="bus-unavailable"))
                 return Judgements(letters=settled, stopped="bus-unavailable")
             judged = self._judgement(sequence)
             if act == "discard" and sequence in self.letters and judged.outcome != "locked":
                 judged = Judgement(sequence=sequence, outcome="gone", why="discarded")
-            settled.append(judged)
-            if judged.outcome in {"reopen", "send", "gone"} or judged.why == "resolved":
+            is_over = judged.outcome in {"reopen", "send", "gone"} and judged.why != "not-completed"
+            if is_over or judged.why == "resolved":
                 self.letters.pop(sequence, None)
+                judged = judged.model_copy(update={"removed": True})
+            settled.append(judged)
         return Judgements(letters=settled)
 
 

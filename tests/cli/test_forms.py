@@ -116,23 +116,24 @@ Wants a look
 def test_dead_letters_at_80_columns(api: StandIn, firstpass: Command) -> None:
     api.letters = SOME_LETTERS.copy()
     assert firstpass("dlq", "list").out == plain("""
-letter  written     reason                case, or what is wrong
+letter  written     reason                case, or what it says
 ────────────────────────────────────────────────────────────────────────────────
      1  Mon 30 Nov  graph-unavailable     01010101010101010101010101010101
         07:00
      2  Mon 30 Nov  policy-excludes-user  02020202020202020202020202020202
         06:00
-     3  Mon 30 Nov  malformed-event       data.hireDate: must be a date;
-        05:00                             data.devicePaths.0: unknown
+     3  Mon 30 Nov  malformed-event       hr-3
+        05:00                             data.hireDate: must be a date;
+                                          data.devicePaths.0: unknown
 """)
 
 
 def test_what_a_replay_would_do(api: StandIn, firstpass: Command) -> None:
     api.letters = SOME_LETTERS.copy()
     api.fates[2] = ("capped", "replay-cap")
-    ran = firstpass("dlq", "replay", "--reason", "Graph is back")
+    ran = firstpass("dlq", "replay", "--all", "--reason", "Graph is back")
     assert ran.out == plain("""
-letter  reason                a replay now                 because
+letter  reason                what would happen now        because
 ─────────────────────────────────────────────────────────────────────
      1  graph-unavailable     the case goes on
      2  policy-excludes-user  replayed too often: --force  replay-cap

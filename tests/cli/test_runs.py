@@ -28,7 +28,7 @@ def plan(api: StandIn, firstpass: Command, tmp_path: Path) -> Path:
     """A plan of four letters."""
     api.letters = made_up.letters(*(made_up.letter(number) for number in range(1, 4)), made_up.malformed(4))
     file = tmp_path / "plan.json"
-    assert firstpass("dlq", "plan", "--file", file).code == Exit.DONE
+    assert firstpass("dlq", "plan", "--all", "--file", file).code == Exit.DONE
     return file
 
 
@@ -44,7 +44,15 @@ def log_of(plan: Path) -> Path:
 def test_a_plan_freezes_what_was_chosen(api: StandIn, firstpass: Command, plan: Path) -> None:
     planned = json.loads(plan.read_text())
     assert [letter["sequence"] for letter in planned["letters"]] == [1, 2, 3, 4]
-    assert planned["letters"][3] == {"sequence": 4, "reason": "malformed-event", "outcome": "send", "why": None}
+    assert planned["letters"][3] == {
+        "sequence": 4,
+        "mark": f"{4:016x}",
+        "messageId": "hr-4",
+        "writtenAt": "2026-11-30T03:00:00Z",
+        "reason": "malformed-event",
+        "outcome": "send",
+        "why": None,
+    }
     api.letters |= made_up.letters(made_up.letter(5))  # came later
     before = plan.read_bytes()
     ran = firstpass("dlq", "replay", "--plan", plan, *DO)
@@ -56,7 +64,7 @@ def test_a_plan_freezes_what_was_chosen(api: StandIn, firstpass: Command, plan: 
 
 def test_a_plan_is_never_overwritten(firstpass: Command, plan: Path) -> None:
     before = plan.read_bytes()
-    assert firstpass("dlq", "plan", "--file", plan).code == Exit.USAGE
+    assert firstpass("dlq", "plan", "--all", "--file", plan).code == Exit.USAGE
     assert plan.read_bytes() == before
 
 
@@ -64,8 +72,27 @@ def test_a_plan_fits_its_app_and_stands_alone(firstpass: Command, plan: Path) ->
     assert firstpass("dlq", "replay", "--plan", plan, "--code", "budget", *WHY).code == Exit.USAGE
     plan.write_text(plan.read_text().replace('"url": "http://', '"url": "http://elsewhere.'))
     assert firstpass("dlq", "replay", "--plan", plan, *DO).code == Exit.USAGE
-    plan.write_text("{}")
-    assert firstpass("dlq", "replay", "--plan", plan, *DO).code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"sequence": 1,', '"sequence": -1,'),
+        ('"sequence": 1,', f'"sequence": {10**22},'),
+        ('"mark": "0000000000000001"', '"mark": "7"'),
+        ('"firstpassPlan": 2', '"firstpassPlan": 1'),
+        ("{", "\x00"),
+        ("{", ""),
+    ],
+)
+def test_a_plan_that_was_spoiled_is_none(api: StandIn, firstpass: Command, plan: Path, old: str, new: str) -> None:
+    spoiled = plan.read_text().replace(old, new, 1)
+    assert spoiled != plan.read_text()
+    plan.write_text(spoiled)
+    ran = firstpass("dlq", "replay", "--plan", plan, *DO)
+    assert (ran.code, ran.out) == (Exit.USAGE, "")
+    assert "is no plan" in ran.err
+    assert not api.bodies("POST dead-letters/replay")
 
 
 @pytest.mark.parametrize("act", ["replay", "discard"])
@@ -98,7 +125,8 @@ def test_a_run_ends_where_the_app_stops(api: StandIn, firstpass: Command, plan: 
     api.stop_at = 3
     ran = firstpass("dlq", "replay", "--plan", plan, *WHY, "--execute", "--yes", "--rate", "20/s")
     assert ran.code == Exit.PARTLY
-    assert outcomes(ran) == {1: "reopen", 2: "reopen"}
+    assert outcomes(ran) == {1: "reopen", 2: "reopen", 3: "failed"}
+    assert json.loads(ran.out.splitlines()[-1])["why"] == "bus-unavailable"
     assert "The app stopped: bus-unavailable." in ran.err
     assert len(api.bodies("POST dead-letters/replay")) == 1
 
@@ -123,8 +151,10 @@ def test_a_run_that_cannot_begin_says_why(api: StandIn, firstpass: Command, plan
 
 
 def test_no_log_no_run(api: StandIn, firstpass: Command, plan: Path, tmp_path: Path) -> None:
-    ran = firstpass("dlq", "replay", "--plan", plan, *DO, "--log", tmp_path / "missing" / "log")
-    assert ran.code == Exit.ERROR
+    for log, code in ((tmp_path / "missing" / "log", Exit.ERROR), (tmp_path, Exit.USAGE)):
+        ran = firstpass("dlq", "replay", "--plan", plan, *DO, "--log", log)
+        assert (ran.code, ran.out) == (code, "")
+        assert str(log) in ran.err
     assert not api.bodies("POST dead-letters/replay")
 
 
@@ -185,8 +215,10 @@ def test_somebody_there_types_how_many(api: StandIn, begin: Begin, plan: Path, t
         os.close(ours)
         os.close(theirs)
     assert process.returncode == end, err
+    assert f"replay 4 dead letters at {api.url}: 3 reopen, 1 send." in err
     assert "Type 4 to go on" in err
     assert bool(api.bodies("POST dead-letters/replay")) is (end is Exit.DONE)
+    assert log_of(plan).exists() is (end is Exit.DONE)
 
 
 @pytest.mark.parametrize(

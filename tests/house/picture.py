@@ -15,7 +15,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from cli.letter_view import COUNTS, LETTERS, PLANNED, SETTLED, Planned, Settled
+from cli.letter_view import COUNTS, LETTERS, PLANNED, SETTLED, Chosen, Planned, Settled
 from cli.output import Sheet, table
 from shared.letter_models import LetterView, ReasonCount
 from tests.cli.made_up import HOUR, NOW, letter
@@ -38,7 +38,10 @@ def svg() -> str:
         _show(console, PLANNED, _planned())
         _say(console, "4 letters are in night.json. Next: ./firstpass dlq replay --plan night.json --reason …")
         _ask(console, 'dlq replay --plan night.json --reason "hire dates are back" --execute -o table')
-        _say(console, "replay 4 dead letters.\nType 4 to go on: 4")
+        _say(
+            console,
+            "replay 4 dead letters at https://your-door.azurewebsites.net: 2 reopen, 2 nothing.\nType 4 to go on: 4",
+        )
         _show(console, SETTLED, _settled())
         _say(console, f"3 of 4 done (2 reopen, 2 nothing). Run {RUN}.")
     without_fonts = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
@@ -52,16 +55,29 @@ def _letter(sequence: int, hours_ago: int) -> LetterView:
 
 def _planned() -> list[Planned]:
     return [
-        Planned(sequence=1040, reason="not-a-joiner", outcome="reopen"),
-        Planned(sequence=1041, reason="malformed-event", outcome="nothing", why="malformed-event"),
-        Planned(sequence=1042, reason="not-a-joiner", outcome="reopen"),
-        Planned(sequence=1043, reason="not-a-joiner", outcome="nothing", why="resolved"),
+        _plan(1040, outcome="reopen"),
+        _plan(1041, "malformed-event", outcome="nothing", why="malformed-event"),
+        _plan(1042, outcome="reopen"),
+        _plan(1043, outcome="nothing", why="resolved"),
     ]
+
+
+def _plan(sequence: int, reason: str = "not-a-joiner", **judged: Any) -> Planned:
+    return Planned(**Chosen.of(letter(sequence, reason)).model_dump(), **judged)
 
 
 def _settled() -> list[Settled]:
     return [
-        Settled(at=NOW, run=RUN, act="replay", sequence=one.sequence, outcome=one.outcome, why=one.why)
+        Settled(
+            at=NOW,
+            run=RUN,
+            act="replay",
+            sequence=one.sequence,
+            mark=one.mark,
+            outcome=one.outcome,
+            why=one.why,
+            removed=True,
+        )
         for one in _planned()
     ]
 

@@ -120,7 +120,7 @@ def commands() -> dict[str, Command]:
 
 COMMANDS = commands()
 ON_THIS_MACHINE = ("demo", "sandbox")
-FILTERS = {"--code", "--since", "--until", "--device-path", "--min-replays"}
+FILTERS = {"--code", "--since", "--until", "--device-path", "--min-replays", "--max-replays"}
 EVERYWHERE = {"--output"}
 
 
