@@ -122,8 +122,10 @@ def _of_the_budget(found: StatusView) -> Iterator[str]:
     if expected.late:
         yield (
             f"{expected.late} passes of the next 24 hours are more than HOURLY_BUDGET allows:"
-            f" they go out late, the last by {here(expected.through_by)}"
+            f" they go out late, the last {_through(found)}"
         )
+    if expected.after_opening:
+        yield f"{expected.after_opening} passes of the next 24 hours go out when they should have opened already"
 
 
 def _count(queue: QueueView) -> str:
@@ -138,11 +140,16 @@ def _queue(queue: QueueView | None, now: datetime) -> str:
     return f"{_count(queue)}{oldest}" + (f" ({ago(queue.as_of, now)})" if queue.as_of < now else "")
 
 
+def _through(found: StatusView) -> str:
+    by = found.forecast.through_by
+    return f"by {here(by)}" if by else "not within two weeks"
+
+
 def _passes(found: StatusView) -> dict[str, str]:
     """The budget, and what is expected of it."""
     expected, budget = found.forecast, found.hourly_budget
     busiest = f", {expected.busiest_planned} of them in the hour from {here(expected.busiest_hour)}"
-    through = f"; all through by {here(expected.through_by)}"
+    through = f"; all through {_through(found)}"
     return {
         "this hour": f"{found.spent_this_hour:,} of {budget:,} passes" if budget else "no limit (HOURLY_BUDGET is 0)",
         "next 24 hours": f"{expected.planned:,} passes planned" + (busiest + through if expected.planned else ""),

@@ -224,13 +224,15 @@ class QueueView(Model):
 class ForecastView(Model):
     """What becomes of the passes planned for the next 24 hours, within the hourly budget; hours are full ones in UTC.
 
-    `late` of them go out in a later hour than planned; the last is out by `through_by`.
+    `late` of them go out in a later hour than planned, `after_opening` when their pass should have opened already; the
+    last is out by `through_by`, null when that is not within two weeks.
     """
 
     planned: int
     busiest_hour: datetime | None
     busiest_planned: int
     late: int
+    after_opening: int
     through_by: datetime | None
 
 

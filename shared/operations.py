@@ -32,7 +32,7 @@ from shared.case import Case
 from shared.checkup_ports import Reports
 from shared.errors import Moved, Reason, Refused, Unavailable
 from shared.fields import certain
-from shared.forecast import Hourly, forecast
+from shared.forecast import Hourly, Planned, forecast
 from shared.guard_rails import guard_event
 from shared.oversight import Acquaintance, DepthNotes, Gauge, NotedDepth, Overview, Unreadable
 from shared.permitted import actor, check_hands, check_purpose
@@ -174,7 +174,7 @@ class Operations:
 
     async def status(self, _: Principal, __: object) -> StatusView:
         """How it goes, and what wants a look today."""
-        now, counts, dues, waits = self.clock.now(), Counter[str](), list[datetime](), list[datetime]()
+        now, counts, planned, waits = self.clock.now(), Counter[str](), list[Planned](), list[datetime]()
         wanting: dict[str, list[str]] = {name: [] for name in (*EXCEPTIONS, "unreadable")}
         async for case in self._every_case():
             if isinstance(case, Unreadable):
@@ -182,7 +182,7 @@ class Operations:
                 continue
             counts[case.state] += 1
             waits += next_due(case)
-            dues += due_to_go_out(case)
+            planned += due_to_go_out(case, self.rules.plan)
             for name, holds in EXCEPTIONS.items():
                 wanting[name] += [case.id] if holds(case, now) else []
         pause, report = await self.overview.pause_in_force(), await self.reports.newest()
@@ -200,7 +200,7 @@ class Operations:
             dead_letters=queue_view(await self._dead_letters(now)),
             hourly_budget=hourly.budget,
             spent_this_hour=hourly.spent,
-            forecast=forecast_view(forecast(dues, now, hourly, pause.until if pause else None)),
+            forecast=forecast_view(forecast(planned, now, hourly, pause.until if pause else None)),
             exceptions=Exceptions(**wanting),
         )
 

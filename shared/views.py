@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from shared.api_models import (
@@ -20,10 +21,10 @@ from shared.errors import IllegalMove, Reason
 from shared.events import Delivery, HireEvent, Purpose
 from shared.fields import latest
 from shared.findings import Code, Verdict
-from shared.forecast import Forecast
+from shared.forecast import Forecast, Planned
 from shared.methods import NO_METHODS
 from shared.oversight import NotedDepth
-from shared.plan import in_order, local_words
+from shared.plan import PlanRules, in_order, local_words, may_send
 from shared.ports import Move
 from shared.report import Report
 from shared.states import State, Step
@@ -140,11 +141,22 @@ def forecast_view(expected: Forecast) -> ForecastView:
     return ForecastView(**asdict(expected))
 
 
-def due_to_go_out(case: Case) -> list[datetime]:
-    """When the next pass of a case is due, if one waits to be made."""
+def due_to_go_out(case: Case, plan: PlanRules) -> list[Planned]:
+    """The next pass of a case, if one waits to be made."""
     if case.state is not State.ANNOUNCED or case.deliver_at is None:
         return []
-    return [latest(case.deliver_at, case.not_before)]
+    due, event = latest(case.deliver_at, case.not_before), case.event
+    opens_at = case.opens_at or due
+    zone = event.time_zone if event else None
+    return [Planned(due=due, opens_at=opens_at, hours=(zone, opens_at), may_go=partial(_may_go, event, opens_at, plan))]
+
+
+def _may_go(event: HireEvent | None, opens_at: datetime, plan: PlanRules, moment: datetime) -> datetime:
+    """By the joiner's hours; where their zone is not known any more, at once."""
+    try:
+        return may_send(event, opens_at, plan, moment) if event else moment
+    except (KeyError, ValueError, OSError, OverflowError):
+        return moment
 
 
 def next_due(case: Case) -> list[datetime]:

@@ -10,7 +10,10 @@ from sandbox.stack import Stack
 from tests.acceptance.conftest import firstpass
 from tests.acceptance.people import POLICY
 
-SETTINGS = {"ALLOWED_COUNTRIES": "DE,NL", "BREAK_GLASS_IDS": "99999999-0000-4000-8000-000000000009"}
+JOINERS, STAFF = (f"{digit}0000000-0000-4000-8000-000000000001" for digit in "12")
+SETTINGS = {
+    "ALLOWED_COUNTRIES": "DE,NL", "BREAK_GLASS_IDS": "99999999-0000-4000-8000-000000000009", "JOINERS_GROUP": JOINERS,
+}  # fmt: skip
 TEMPLATES = {"en": f"HX{'0' * 31}1", "nl": f"HX{'0' * 31}2", "de": f"HX{'0' * 31}3"}
 
 
@@ -36,7 +39,10 @@ async def test_the_doctor_sees_what_is_broken_and_what_is_mended() -> None:
                 return found
 
             async def world(**document: Any) -> None:
-                await stage.world({"policy": POLICY | {"includeTargets": [{"id": "joiners"}]}} | document)
+                """The pass policy includes everybody on the staff, and the joiners' group is a group of theirs."""
+                nested = [{"groups": [{"id": JOINERS, "memberOf": [{"id": STAFF}]}]}]
+                policy = POLICY | {"includeTargets": [{"id": STAFF}]}
+                await stage.world({"policy": policy, "users": nested} | document)
 
             await world()
             await stage.phones({}, TEMPLATES | {"de": "HX1"})

@@ -117,7 +117,9 @@ def queue(count: int, *, age: timedelta | None = None, is_more: bool = False, se
     return QueueView(count=count, is_more=is_more, oldest=None if age is None else as_of - age, as_of=as_of)
 
 
-FORECAST = ForecastView(planned=17, busiest_hour=NOW + HOUR, busiest_planned=9, late=0, through_by=NOW + 10 * HOUR)
+FORECAST = ForecastView(
+    planned=17, busiest_hour=NOW + HOUR, busiest_planned=9, late=0, after_opening=0, through_by=NOW + 10 * HOUR
+)
 
 
 def status(*, paused: bool = False, **exceptions: list[str]) -> StatusView:

@@ -14,7 +14,7 @@ from tests.cli.standin import StandIn
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 LATE = FORECAST.model_copy(update={"planned": 900, "busiest_planned": 700, "late": 500, "through_by": NOW + 5 * HOUR})
-NOTHING = ForecastView(planned=0, busiest_hour=None, busiest_planned=0, late=0, through_by=None)
+NOTHING = ForecastView(planned=0, busiest_hour=None, busiest_planned=0, late=0, after_opening=0, through_by=None)
 
 
 def status(**changes: Any) -> StatusView:
@@ -60,6 +60,14 @@ FINDINGS: dict[str, tuple[StatusView, list[str]]] = {
         ["1,000+ dead letters wait", "the oldest dead letter lies there since Sun 22 Nov 08:00"],
     ),
     "dead letters out of sight": (status(dead_letters=None), ["the dead letters cannot be looked at"]),
+    "after their opening": (
+        status(forecast=FORECAST.model_copy(update={"after_opening": 4})),
+        ["4 passes of the next 24 hours go out when they should have opened already"],
+    ),
+    "more than two weeks of budgets": (
+        status(forecast=LATE.model_copy(update={"through_by": None})),
+        ["they go out late, the last not within two weeks"],
+    ),
     "more than the budget": (
         status(forecast=LATE),
         ["500 passes of the next 24 hours are more than HOURLY_BUDGET allows: they go out late, the last by Mon"],

@@ -145,3 +145,19 @@ async def test_only_what_waits_to_be_made_is_planned() -> None:
         door.house.ledger.cases[case_id] = replace(one, id=case_id)
     told = (await status(door))["forecast"]
     assert (told["planned"], when(told["busiestHour"])) == (1, SIX)
+
+
+async def test_what_spills_over_into_the_night_waits_for_the_morning() -> None:
+    """Due at seven in the evening of the joiner, one an hour: nobody is woken at eight and later for want of budget."""
+    door, one = Door(House(budget=1)), case()
+    for number in range(3):
+        case_id = f"{number:032x}"
+        late = replace(one, id=case_id, deliver_at=DUE + 2 * HOUR)
+        door.house.ledger.cases[case_id] = late
+    told = (await status(door))["forecast"]
+    through, opens_at = when(told["throughBy"]), one.opens_at
+    assert (told["planned"], told["late"]) == (3, 2)
+    assert told["afterOpening"] == 1
+    assert through
+    assert opens_at
+    assert through > opens_at

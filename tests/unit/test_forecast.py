@@ -7,14 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.forecast import AHEAD, HOUR, Forecast, Hourly, forecast
+from shared.forecast import AHEAD, HOUR, Forecast, Hourly, Planned, forecast
 
 NOW = datetime(2026, 11, 30, 16, 20, tzinfo=UTC)
 SIX = datetime(2026, 12, 1, 6, tzinfo=UTC)
 
 
-def at(counts: Mapping[datetime, int]) -> list[datetime]:
-    return [moment for moment, count in counts.items() for _ in range(count)]
+def planned(due: datetime) -> Planned:
+    """May go at any hour, and opens in a year."""
+    return Planned(due=due, opens_at=NOW + 365 * AHEAD, hours=None, may_go=lambda moment: moment)
+
+
+def at(counts: Mapping[datetime, int]) -> list[Planned]:
+    return [planned(moment) for moment, count in counts.items() for _ in range(count)]
 
 
 def of(*numbers: object) -> Forecast:
@@ -54,7 +59,7 @@ def test_what_is_due_during_a_pause_comes_when_it_ends() -> None:
 
 
 def test_a_pause_that_is_over_changes_nothing() -> None:
-    assert forecast([SIX], NOW, Hourly(budget=4), paused_until=NOW - HOUR) == of(1, SIX, 1, 0, SIX + HOUR)
+    assert forecast([planned(SIX)], NOW, Hourly(budget=4), paused_until=NOW - HOUR) == of(1, SIX, 1, 0, SIX + HOUR)
 
 
 @given(st.lists(st.timedeltas(timedelta(0), AHEAD), max_size=60), st.integers(1, 9), st.integers(0, 12))
@@ -68,5 +73,39 @@ def test_as_many_are_late_as_a_queue_would_keep(waits: list[timedelta], budget: 
         room[hour] -= 1
         late += hour > mine
         last = max(last or hour, hour)
-    found = forecast([NOW + wait for wait in waits], NOW, Hourly(budget=budget, spent=spent))
+    found = forecast([planned(NOW + wait) for wait in waits], NOW, Hourly(budget=budget, spent=spent))
     assert (found.planned, found.late, found.through_by) == (len(waits), late, last and last + HOUR)
+
+
+def by_day(moment: datetime) -> datetime:
+    """From six to eighteen."""
+    if 6 <= moment.hour < 18:
+        return moment
+    morning = moment.replace(hour=6, minute=0)
+    return morning if moment.hour < 6 else morning + 24 * HOUR
+
+
+def joiner(due: datetime, opens_at: datetime) -> Planned:
+    return Planned(due=due, opens_at=opens_at, hours=("day", opens_at), may_go=by_day)
+
+
+def test_what_spills_over_into_the_night_goes_in_the_morning_and_some_after_their_opening() -> None:
+    """Twelve in the afternoon, five an hour: ten by eighteen o'clock, two at six; and five of the morning's own."""
+    evening = [joiner(FOUR, SIX + HOUR) for _ in range(12)]
+    morning = [joiner(SIX, SIX + HOUR) for _ in range(5)]
+    found = forecast(evening + morning, NOW, Hourly(budget=5))
+    assert (found.planned, found.late, found.after_opening) == (17, 5 + 2 + 2, 2)
+    assert found.through_by == SIX + 2 * HOUR
+
+
+def test_what_a_pause_keeps_into_the_night_is_not_planned_for_the_night() -> None:
+    found = forecast([joiner(FOUR, SIX + HOUR)], NOW, Hourly(budget=5), paused_until=FOUR + 6 * HOUR)
+    assert (found.busiest_hour, found.after_opening) == (SIX, 0)
+    found = forecast([joiner(FOUR, SIX + HOUR)], NOW, Hourly(budget=5), paused_until=SIX + 2 * HOUR)
+    assert (found.busiest_hour, found.after_opening) == (SIX + 2 * HOUR, 1)
+
+
+def test_what_would_take_for_ever_is_not_played_to_its_end() -> None:
+    found = forecast(at({SIX: 5000}), NOW, Hourly(budget=1))
+    assert found.through_by is None
+    assert found.late == 4999

@@ -168,3 +168,30 @@ def test_credentials_do_not_show() -> None:
         assert f"{held}{held!r}{held!s}" == "Credential(***)" * 3
     assert "t0ken" not in f"{chosen!r}{vars(chosen)}"
     assert "s3cret" not in f"{chosen!r}{vars(chosen)}"
+
+
+# --- what the self-check reminds of ---
+
+CAREFUL = {
+    "PUBLIC_URL": "https://door.example", "TWILIO_AUTH_TOKEN": "t0ken", "BREAK_GLASS_IDS": GUID, "JOINERS_GROUP": GUID,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"REHEARSAL": "true"}, "rehearsal-on"),
+        ({"PUBLIC_URL": ""}, "no-receipts"),
+        ({"NUMBER_SOURCE": "event"}, "number-from-event"),
+        ({"MOBILE_HOLD": "0"}, "no-number-hold"),
+        ({"BREAK_GLASS_IDS": ""}, "no-break-glass"),
+        ({"SINGLE_DAY_PASSES": "true"}, "single-day-on"),
+        ({"HOURLY_BUDGET": "0"}, "no-budget"),
+        ({"JOINERS_GROUP": ""}, "no-joiners-group"),
+        ({"METHODS_IGNORED": "email,softwareOath"}, "methods-passed-over"),
+        ({"METHODS_IGNORED": ""}, None),
+        ({}, None),
+    ],
+)
+def test_a_risky_choice_is_reminded_of(given: dict[str, str], code: str | None) -> None:
+    assert settings(**CAREFUL | given).expected().risky == ((code,) if code else ())
