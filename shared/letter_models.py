@@ -19,7 +19,10 @@ type Sequences = Annotated[list[Sequence], Field(min_length=1, max_length=AT_ONC
 MOST = 1_000_000
 """Replays nobody reaches."""
 type Mark = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-type Marks = Annotated[dict[Annotated[str, Field(pattern="^[0-9]{1,19}$")], Mark], Field(max_length=AT_ONCE)]
+type Marks = Annotated[
+    dict[Annotated[str, Field(pattern="^[0-9]{1,19}$")], Mark],
+    Field(max_length=AT_ONCE, json_schema_extra={"additionalProperties": False}),
+]
 type RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 

@@ -212,6 +212,7 @@ def test_filters_travel_to_the_app(api: StandIn, firstpass: Command) -> None:
             "until": "2026-11-30T09:00:00Z",
             "devicePath": "autopilot",
             "minReplays": "2",
+            "maxReplays": "1000000",
         }
     ]
 
