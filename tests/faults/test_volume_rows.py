@@ -220,6 +220,10 @@ def letter(dice: Random) -> SimpleNamespace:
         body_type=kind,
         body=[body[:7], body[7:]] if kind is AmqpMessageBodyType.DATA else value,
         content_type=dice.choice((b"application/json", None, 3)),
+        **{
+            name: dice.choice((None, b"hr", "hr", 3))
+            for name in ("subject", "correlation_id", "session_id", "partition_key", "to", "reply_to")
+        },
     )
 
 
