@@ -23,6 +23,7 @@ from shared.letter_models import (
     JudgeWish,
     LetterQuery,
     LetterView,
+    Marked,
     RunAct,
     RunId,
 )
@@ -83,7 +84,7 @@ def judged(
 ) -> Iterator[Planned]:
     """What would become of these letters now; with `act`, when whoever asks does it."""
     for some in batched(letters, AT_ONCE, strict=False):
-        marks = {str(number): letters[number].mark for number in some}
+        marks = [Marked(sequence=number, mark=letters[number].mark) for number in some]
         wish = JudgeWish(sequences=list(some), marks=marks, act=act, force=force)
         for one in client.post("dead-letters/judge", Judgements, wish).letters:
             told = letters[one.sequence].model_dump()

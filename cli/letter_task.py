@@ -11,7 +11,7 @@ from cli.letter_plan import judged
 from cli.letter_run import Log, Pace, Run
 from cli.letter_view import Chosen, Planned
 from shared.api_models import Done
-from shared.letter_models import DiscardWish, EndOfRun, Judgements, ReplayWish, RunAct
+from shared.letter_models import DiscardWish, EndOfRun, Judgements, Marked, ReplayWish, RunAct
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Task:
         """A run over these letters."""
 
         def send(numbers: list[int]) -> Judgements:
-            marks = {str(number): letters[number].mark for number in numbers}
+            marks = [Marked(sequence=number, mark=letters[number].mark) for number in numbers]
             wish = self.wish.model_copy(update={"run": run_id, "sequences": numbers, "marks": marks})
             return self.client.post(f"dead-letters/{self.act}", Judgements, wish)
 

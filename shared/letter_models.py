@@ -19,10 +19,6 @@ type Sequences = Annotated[list[Sequence], Field(min_length=1, max_length=AT_ONC
 MOST = 1_000_000
 """Replays nobody reaches."""
 type Mark = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-type Marks = Annotated[
-    dict[Annotated[str, Field(pattern="^[0-9]{1,19}$")], Mark],
-    Field(max_length=AT_ONCE, json_schema_extra={"additionalProperties": False}),
-]
 type RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
@@ -90,15 +86,22 @@ class LetterStats(Model):
     reasons: list[ReasonCount]
 
 
+class Marked(Model):
+    """Which letter is meant at a number: the `mark` it was shown with."""
+
+    sequence: Sequence
+    mark: Mark
+
+
 class SomeLetters(Model):
     """Dead letters by their sequence numbers; with a mark beside it only while it is the very letter that has it."""
 
     sequences: Sequences
-    marks: Marks = Field(default_factory=dict[str, Mark])
+    marks: Annotated[list[Marked], Field(max_length=AT_ONCE)] = Field(default_factory=list[Marked])
 
     def is_meant(self, sequence: int, mark: str) -> bool:
         """Whether the letter at this number is the one that was chosen."""
-        return self.marks.get(str(sequence), mark) == mark
+        return all(one.mark == mark for one in self.marks if one.sequence == sequence)
 
 
 type RunAct = Literal["replay", "discard"]

@@ -201,7 +201,7 @@ def test_pages_are_followed_to_the_end(api: StandIn, firstpass: Command) -> None
 def test_filters_travel_to_the_app(api: StandIn, firstpass: Command) -> None:
     firstpass(
         "dlq", "list", "--code", "a", "--since", "2026-11-30T08:00", "--until", "2026-11-30T09:00:00Z",
-        "--device-path", "autopilot", "--min-replays", 2,
+        "--device-path", "autopilot", "--min-replays", 2, "--max-replays", 3,
     )  # fmt: skip
     assert api.bodies("GET dead-letters") == [
         {
@@ -212,7 +212,7 @@ def test_filters_travel_to_the_app(api: StandIn, firstpass: Command) -> None:
             "until": "2026-11-30T09:00:00Z",
             "devicePath": "autopilot",
             "minReplays": "2",
-            "maxReplays": "1000000",
+            "maxReplays": "3",
         }
     ]
 

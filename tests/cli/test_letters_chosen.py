@@ -109,7 +109,9 @@ def test_a_run_says_which_letters_it_means(api: StandIn, firstpass: Command) -> 
     firstpass("dlq", "replay", "--sequence", "3", *WHY)
     firstpass("dlq", "replay", "--sequence", "3", *DO)
     for path in ("judge", "replay"):
-        assert [body["marks"] for body in api.bodies(f"POST dead-letters/{path}")] == [{"3": f"{3:016x}"}]
+        assert [body["marks"] for body in api.bodies(f"POST dead-letters/{path}")] == [
+            [{"sequence": 3, "mark": f"{3:016x}"}]
+        ]
 
 
 def test_a_log_of_other_letters_skips_none(api: StandIn, firstpass: Command, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ FIELDS: dict[str, Any] = {
     "sequences": [1, 2], "run": "5f1e" * 8, "force": True, "purpose": "spare-key", "devicePaths": ["autopilot"],
     "events": [hired({"user": {"userPrincipalName": UPN}, "mobilePhone": PHONE}, subject=NAME)], "sequence": 1,
     "limit": 10, "state": "sent", "after": CASE_ID, "minReplays": 0, "since": "2026-11-20T09:12:00Z",
-    "code": "mobile-changed", "issuance": 1, "marks": {"1": "5f1e" * 4}, "act": "replay",
+    "code": "mobile-changed", "issuance": 1, "marks": [{"sequence": 1, "mark": "5f1e" * 4}], "act": "replay",
 }  # fmt: skip
 STATUSES = {200, 400, 401, 403, 404, 405, 409, 413, 415}
 SEQUENCE = re.compile(r"\"sequence\":\d+|letters( \d+)+")

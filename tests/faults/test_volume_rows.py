@@ -198,6 +198,9 @@ async def test_seals(cases: int) -> None:
 # --- dead letters ---
 
 
+WRITTEN_BY_HR = ("subject", "correlation_id", "session_id", "partition_key", "to", "reply_to")
+
+
 def letter(dice: Random) -> SimpleNamespace:
     """A message as the SDK gives it: keys and texts as bytes or text, values of any kind that AMQP knows."""
     properties = {
@@ -220,10 +223,7 @@ def letter(dice: Random) -> SimpleNamespace:
         body_type=kind,
         body=[body[:7], body[7:]] if kind is AmqpMessageBodyType.DATA else value,
         content_type=dice.choice((b"application/json", None, 3)),
-        **{
-            name: dice.choice((None, b"hr", "hr", 3))
-            for name in ("subject", "correlation_id", "session_id", "partition_key", "to", "reply_to")
-        },
+        **{name: dice.choice((None, "hr", b"hr", 7, amqp(nasty(dice)))) for name in WRITTEN_BY_HR},
     )
 
 

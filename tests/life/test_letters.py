@@ -336,7 +336,7 @@ async def test_each_of_two_letters_with_one_id_keeps_its_own_when_a_run_dies(whi
 async def test_a_letter_that_is_not_the_one_that_was_chosen_is_left_alone() -> None:
     office = Office()
     number = office.letters.put(body(hired()), message_id="hr-1")
-    meant, other = {str(number): (await office.show(number)).mark}, {str(number): "0" * 16}
+    meant, other = ([{"sequence": number, "mark": mark}] for mark in ((await office.show(number)).mark, "0" * 16))
     for act in (office.judge, office.replay, office.discard):
         assert told(await act(number, marks=other)) == [(number, "changed", None)]
     assert list(office.letters.there) == [number]
