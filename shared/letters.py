@@ -152,8 +152,8 @@ class DeadLetters:
 
     async def end_run(self, who: Principal, asked: EndOfRun) -> Done:
         """Let others begin theirs, and whatever this one passed by be free."""
-        await self.turns.end(asked.run, who.id)
-        await self.letters.rest()
+        if await self.turns.end(asked.run, who.id):
+            await self.letters.rest()
         return Done()
 
     async def _bury(self, taken: Taken, who: Principal, why: str) -> None:

@@ -281,8 +281,8 @@ class Turns(Protocol):
         """Take the turn, or keep it, for that long; False while another run has it, or this one is somebody else's."""
         ...
 
-    async def end(self, run: str, who: str) -> None:
-        """This run of this person is over, and anybody's turn comes."""
+    async def end(self, run: str, who: str) -> bool:
+        """This run of this person is over, and anybody's turn comes; False when the turn was not theirs."""
         ...
 
 

@@ -35,11 +35,12 @@ class TableTurns:
                 return True
         raise LedgerUnavailable("ledger-contended")
 
-    async def end(self, run: str, who: str) -> None:
+    async def end(self, run: str, who: str) -> bool:
         """See Turns. A request of the run that begins at this very moment keeps the turn."""
         row = await self._control.get(CONTROL, _TURN)
-        if row is not None and (row.get("run"), row.get("who")) == (run, who):
-            await self._control.swap(row, {**row, "until": write_time(self._clock.now())})
+        if row is None or (row.get("run"), row.get("who")) != (run, who):
+            return False
+        return await self._control.swap(row, {**row, "until": write_time(self._clock.now())})
 
     def _is_free(self, row: TableEntity, run: str, who: str) -> bool:
         try:

@@ -57,9 +57,9 @@ async def test_a_turn_lasts_and_is_kept_by_its_run(turns: Turns, clock: FakeCloc
 async def test_another_run_waits_for_the_end_also_of_the_same_person(turns: Turns) -> None:
     assert await turns.begin("one", "me", LASTS)
     assert not await turns.begin("two", "me", LASTS)
-    await turns.end("one", "you")  # not theirs to end
+    assert not await turns.end("one", "you")  # not theirs to end
     assert not await turns.begin("two", "you", LASTS)
-    await turns.end("one", "me")
+    assert await turns.end("one", "me")
     assert await turns.begin("two", "you", LASTS)
     await turns.end("one", "me")  # late, and no business of the new run
     assert not await turns.begin("three", "me", LASTS)

@@ -157,9 +157,11 @@ class FakeTurns:
         self.row = run, who, now + lasts
         return True
 
-    async def end(self, run: str, who: str) -> None:
-        if self.row and self.row[:2] == (run, who):
-            self.row = None
+    async def end(self, run: str, who: str) -> bool:
+        if not self.row or self.row[:2] != (run, who):
+            return False
+        self.row = None
+        return True
 
 
 class FakeReplayIds:

@@ -298,6 +298,7 @@ async def test_a_run_that_says_it_is_over_keeps_nobody_out_and_holds_nothing() -
     await office.replay(wanted)
     assert kept in office.letters.locked
     await office.end(who=COLLEAGUE)  # not theirs to end
+    assert kept in office.letters.locked
     with pytest.raises(Unable, match=r"^another-run$"):
         await office.discard(wanted, run=OTHER_RUN, who=COLLEAGUE)
     await office.end()
