@@ -169,7 +169,7 @@ def _print(found: StatusView, console: Console) -> None:
         "issuing": _issuing(found),
         "agenda read": ago(found.heartbeat, found.now) if found.heartbeat else "never",
         "next wake": here(found.next_wake) or "nothing waits",
-        "due now": f"{found.due.count:,} cases",
+        "due now": f"{found.due.count:,}",
         "events waiting": _queue(found.joiners_queue, found.now),
         "dead letters": _queue(found.dead_letters, found.now),
         **_passes(found),

@@ -93,7 +93,7 @@ now             Mon 30 Nov 08:00
 issuing         paused by operator:first
 agenda read     40 s ago
 next wake       Mon 30 Nov 10:00
-due now         1 cases
+due now         1
 events waiting  3, the oldest 2 min old
 dead letters    0
 this hour       40 of 200 passes
