@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := function_app.py functions shared cli sandbox bench tests
 
-.PHONY: help setup demo sandbox test test-slow proof storm without check bench bench-agenda docs lock
+.PHONY: help setup demo sandbox test test-slow proof storm without check bench bench-agenda bench-letters docs lock
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -56,6 +56,9 @@ docs: setup  ## write the pages that are made from the code
 
 bench-agenda: setup  ## what a sweep of the agenda costs when 100,000 other rows wait (a minute)
 	$(RUN) -m bench.agenda
+
+bench-letters: setup  ## what replaying 10,000 dead letters costs beside moving them (ten minutes)
+	$(RUN) -m bench.letters
 
 lock: setup  ## pin the newest versions that pyproject.toml allows
 	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.txt
