@@ -53,9 +53,13 @@ def sandbox(
         Path, typer.Option(help="The app's settings.", show_default="local.settings.sample.json")
     ] = ROOT / "local.settings.sample.json",
     *,
-    free_ports: Annotated[bool, typer.Option(help="Choose free ports instead of the fixed ones.")] = False,
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Choose free ports, not the fixed ones.")] = False,
+    to_practise: Annotated[bool, typer.Option("--practice", help="With joiners to practise on.")] = False,
 ) -> None:
-    """Start the stand-ins and the app, and keep them until Ctrl-C."""
+    """Start the stand-ins and the app, and keep them until Ctrl-C.
+
+    Example: ./firstpass sandbox --practice
+    """
     from cli.sandbox import keep_sandbox  # noqa: PLC0415 - only this command needs it
 
-    keep_sandbox(settings, Console(stderr=True), free_ports=free_ports)
+    keep_sandbox(settings, Console(stderr=True), free_ports=free_ports, to_practise=to_practise)

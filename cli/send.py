@@ -48,12 +48,18 @@ class Planned(EventJudgement):
     subject: str
 
 
+def effect(row: Planned) -> str:
+    """In words; what is no hire calls one off."""
+    is_off = row.goes_out is None and row.effect != "nothing"
+    return "calls it off" if is_off else EFFECTS.get(row.effect or "", "")
+
+
 PLANNED: Final = Sheet(
     Planned,
     (
         Column[Planned]("event", lambda row: f"{row.place}\n{row.subject}", whole=True),
-        Column[Planned]("what it does", lambda row: EFFECTS.get(row.effect or "", "")),
-        Column[Planned]("goes out", lambda row: on_two_lines(row.goes_out or "called off"), whole=True),
+        Column[Planned]("what it does", effect),
+        Column[Planned]("goes out", lambda row: on_two_lines(row.goes_out or ""), whole=True),
         Column[Planned]("opens", lambda row: on_two_lines(row.opens or "")),
         Column[Planned]("lasts", lambda row: _hours(row.lasts_minutes), wide=True),
         Column[Planned]("devices", lambda row: "\n".join(row.device_paths), wide=True),

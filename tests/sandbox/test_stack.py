@@ -144,7 +144,11 @@ def run(*command: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(
     ("command", "how", "last"),
-    [("sandbox", signal.SIGTERM, "Stop with Ctrl-C"), ("cli sandbox", signal.SIGINT, "The app runs; its log: ")],
+    [
+        ("sandbox", signal.SIGTERM, "Stop with Ctrl-C"),
+        ("cli sandbox", signal.SIGINT, "The app runs; its log: "),
+        ("cli sandbox --practice", signal.SIGINT, "works here and lost the key"),
+    ],
 )
 def test_the_command_shows_where_everything_is(command: str, how: signal.Signals, last: str) -> None:
     with run(*command.split(), "--free-ports") as running:
