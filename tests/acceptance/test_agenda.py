@@ -128,6 +128,7 @@ async def test_who_waits_is_served_in_time_and_after_two_days_without_a_host_onc
     assert await stage.dead_letters() == []
 
 
+@pytest.mark.slow
 async def test_two_hosts_and_a_storm_of_nudges_cost_one_message_each(stage: Stage, ledger: TableLedger) -> None:
     await start_host(stage)
     await start_host(stage)

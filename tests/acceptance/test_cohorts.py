@@ -13,6 +13,7 @@ def by_subject(outcome: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {case["subject"]: case for case in outcome["cases"]}
 
 
+@pytest.mark.slow
 def test_the_built_in_cohort_ends_as_its_people_deserve() -> None:
     done = firstpass("demo", "--json")
     assert done.returncode == 0, done.stderr

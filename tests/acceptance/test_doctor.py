@@ -5,6 +5,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from azure.data.tables.aio import TableServiceClient
 
 from cli.stage import on_stage, sample_settings
@@ -67,6 +68,7 @@ async def test_the_doctor_sees_what_is_broken_and_what_is_mended() -> None:
             assert "checkup-changed" in host.log.read_text()
 
 
+@pytest.mark.slow
 async def test_the_doctor_tells_of_a_queue_that_takes_nothing_while_somebody_is_due() -> None:
     """The agenda cannot be swept then, and the check is made all the same."""
     with Stack() as stack:

@@ -161,6 +161,7 @@ async def test_duplicate_detection_takes_no_joiner_for_another(desk: Desk, joine
     assert await desk.numbers() == []
 
 
+@pytest.mark.slow
 async def test_a_letter_somebody_else_resolved_meanwhile_is_gone(
     desk: Desk, joiners: list[int], tmp_path: Path
 ) -> None:
@@ -173,6 +174,7 @@ async def test_a_letter_somebody_else_resolved_meanwhile_is_gone(
     assert await desk.arrived(*joiners) == [1, 0, 1, 1]
 
 
+@pytest.mark.slow
 async def test_what_fails_anew_during_a_run_is_none_of_its_business(desk: Desk, joiners: list[int]) -> None:
     stranger = joiners[0]
     await desk.stage.world(

@@ -44,6 +44,7 @@ async def slow_locks(tmp_path: Path) -> AsyncGenerator[BrokerWorld]:
         yield there
 
 
+@pytest.mark.slow
 async def test_thousands_are_walked_by_lock_in_flat_memory(slow_locks: BrokerWorld) -> None:
     world = slow_locks
     await world.put(*[b"x" * 5_000] * 3_000)
@@ -61,6 +62,7 @@ async def test_thousands_are_walked_by_lock_in_flat_memory(slow_locks: BrokerWor
     await world.held_elsewhere(2_998)  # all are free
 
 
+@pytest.mark.slow
 async def test_thousands_are_looked_at_in_flat_memory(world: BrokerWorld) -> None:
     await world.put(*[b"x" * 5_000] * 3_000)
     tracemalloc.start()

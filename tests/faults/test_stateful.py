@@ -130,7 +130,7 @@ class Careless(Joiner):
 
 def printed() -> str:
     """What Hypothesis says about the failure, as the program in it."""
-    examples = settings(FEW, max_examples=1000, stateful_step_count=12, phases=[Phase.generate])  # as found, not shrunk
+    examples = settings(FEW, max_examples=1000, stateful_step_count=16, phases=[Phase.generate])  # as found, not shrunk
     with pytest.raises(AssertionError) as failed:
         run_state_machine_as_test(Careless, settings=examples)
     notes = "\n".join(failed.value.__notes__)
