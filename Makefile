@@ -27,9 +27,9 @@ sandbox: setup  ## start the stand-ins and the app, and keep them until Ctrl-C
 
 test: setup  ## prove it: unit, then everything else, the longest first
 	$(RUN) -m pytest tests/unit
-	$(RUN) -m pytest -n 4 --dist loadfile tests/acceptance tests/contract tests/faults tests/sandbox tests/cli tests/life tests/house
+	$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder tests/acceptance tests/contract tests/faults tests/sandbox tests/cli tests/life tests/house
 
-test-slow: setup  ## every time zone for five years, whole weeks, later kills, 10,000 letters, some pairs of faults (five minutes)
+test-slow: setup  ## every time zone for five years, whole weeks, later kills, many letters, some pairs of faults (five minutes)
 	$(RUN) -m pytest -n 2 --dist loadfile -m slow tests/faults tests/acceptance tests/contract tests/slow
 
 proof: setup  ## the long proofs: every schedule of two faults, any history, bad input at volume (an hour on two cores)
