@@ -1,16 +1,14 @@
 """`firstpass audit`: what operators did, and were not allowed to do."""
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Final
 
 import typer
 
-from cli.client import Client
 from cli.moments import here, moment, on_two_lines
 from cli.options import Format, client_of
 from cli.output import Column, Output, Sheet, say, show
-from shared.record_models import AuditPage, AuditQuery, AuditView
+from shared.record_models import AuditQuery, AuditView
 
 
 def outcome(entry: AuditView) -> str:
@@ -47,21 +45,11 @@ def audit(
     Example: ./firstpass audit --since 2d --about CASE-ID
     """
     with client_of(context) as client:
-        found = (entry for entry in _entries(client, since) if _fits(entry, about, who))
+        entries = client.audit(AuditQuery(since=moment(since)))
+        found = (entry for entry in entries if _fits(entry, about, who))
         show(found if every else list(islice(found, limit)), AUDIT, output)
         if not every and next(found, None):
             say(f"There are more than {limit}: --limit, or --all.")
-
-
-def _entries(client: Client, since: str) -> Iterator[AuditView]:
-    """Every entry, page by page."""
-    query = AuditQuery(since=moment(since))
-    while True:
-        page = client.get("audit", AuditPage, query)
-        yield from page.entries
-        if page.next_after is None:
-            return
-        query = query.model_copy(update={"after": page.next_after})
 
 
 def _fits(entry: AuditView, about: str | None, who: str | None) -> bool:

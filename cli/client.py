@@ -13,6 +13,7 @@ from shared.api_fields import Model
 from shared.api_models import CasePage as Cases
 from shared.api_models import CaseQuery, CaseView, Problem
 from shared.letter_models import LetterPage, LetterQuery, LetterView
+from shared.record_models import AuditPage, AuditQuery, AuditView
 
 if TYPE_CHECKING:
     import httpx
@@ -68,18 +69,23 @@ class Client:
 
     def cases(self, query: CaseQuery) -> Iterator[CaseView]:
         """Every case, page by page."""
-        while True:
-            page = self.get("cases", Cases, query)
+        for page in self._pages("cases", Cases, query):
             yield from page.cases
-            if page.next_after is None:
-                return
-            query = query.model_copy(update={"after": page.next_after})
 
     def letters(self, query: LetterQuery) -> Iterator[LetterView]:
         """Every dead letter that fits, page by page."""
-        while True:
-            page = self.get("dead-letters", LetterPage, query)
+        for page in self._pages("dead-letters", LetterPage, query):
             yield from page.letters
+
+    def audit(self, query: AuditQuery) -> Iterator[AuditView]:
+        """Every entry of the audit, page by page."""
+        for page in self._pages("audit", AuditPage, query):
+            yield from page.entries
+
+    def _pages[Page: (Cases, LetterPage, AuditPage)](self, path: str, kind: type[Page], query: Model) -> Iterator[Page]:
+        while True:
+            page = self.get(path, kind, query)
+            yield page
             if page.next_after is None:
                 return
             query = query.model_copy(update={"after": page.next_after})

@@ -77,7 +77,7 @@ CONFLICTS: Final[Mapping[str, str]] = {
     "case-closed": "It is over: only an event with a later hire date opens it again.",
     "contact-wiped": "Who it was is no longer kept: HR has to announce the hire again.",
     "not-refused": "The case is no longer refused at that issuance: somebody was quicker.",
-    "own-change": "You have had a hand in this case: somebody else has to approve it.",
+    "own-change": "You have had a hand in this round of the case: somebody else has to approve it.",
     "nothing-to-approve": "Only a refusal as mobile-changed or already-registered can be approved, as it was shown.",
     "case-open": "A case of this person is still open: cancel it first, and wait until its passes are deleted.",
     "another-run": (

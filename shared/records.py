@@ -1,10 +1,10 @@
 """What operators did, and were not allowed to do: the audit, for whoever has to look."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Final
 
-from shared.oversight import Audit, AuditEntry
+from shared.oversight import Audit
 from shared.ports import Clock
 from shared.principal import Principal
 from shared.record_models import AuditPage, AuditQuery, AuditView
@@ -24,16 +24,4 @@ class Records:
         since = asked.since_utc or self.clock.now() - USUALLY
         found = await self.audit.entries(since, asked.after, asked.limit)
         more = found[-1][0] if len(found) == asked.limit else None
-        return AuditPage(entries=[_view(entry) for _, entry in found], next_after=more)
-
-
-def _view(entry: AuditEntry) -> AuditView:
-    return AuditView(
-        at=entry.at,
-        who=entry.who,
-        act=entry.act,
-        target=entry.target,
-        allowed=entry.allowed,
-        why=entry.why,
-        ended=entry.ended,
-    )
+        return AuditPage(entries=[AuditView(**asdict(entry)) for _, entry in found], next_after=more)

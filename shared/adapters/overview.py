@@ -1,6 +1,7 @@
 """What operators see of the ledger on Azure Table Storage, and the record of what they do."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -64,7 +65,8 @@ class TableOverview:
         """See Overview. A pause that somebody begins at this very moment stays."""
         row = await self._control.get(CONTROL, PAUSE)
         if row is not None:
-            await self._remove(self._control, row)
+            with suppress(Conflict):
+                await self._control.write(delete_row(CONTROL, PAUSE, row.metadata["etag"] or ""))
         self._ledger.look_again()
 
     async def spent(self) -> int:
@@ -84,13 +86,6 @@ class TableOverview:
             return
         if not await self._people.swap(row, person_row(key, Kept(forgotten_at=self._clock.now()))):
             raise LedgerUnavailable("ledger-contended")
-
-    async def _remove(self, table: Table, row: TableEntity) -> bool:
-        try:
-            await table.write(delete_row(row["PartitionKey"], row["RowKey"], row.metadata["etag"] or ""))
-        except Conflict:
-            return False
-        return True
 
     def _read(self, row: TableEntity) -> Case | Unreadable:
         try:
